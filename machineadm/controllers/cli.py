@@ -19,6 +19,7 @@ from machineadm.controllers.bootstrap.act import Actor, Limits, ReportTo
 from machineadm.controllers.bootstrap.controller import BootstrapController
 from machineadm.controllers.capi.workload import Workloads
 from machineadm.controllers.reports.intake import Intake
+from machineadm.controllers.reports.polling import INTERVAL, Poller
 from machineadm.controllers.runtime.client import Client, Connection
 from machineadm.controllers.runtime.events import About, Events
 from machineadm.controllers.runtime.kubeconfig import (
@@ -143,6 +144,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--report-key", default="", metavar="FILE", help="its key in PEM")
     add(
+        "--report-interval",
+        type=_seconds,
+        default=INTERVAL,
+        metavar="DURATION",
+        help="how often stores are asked for machines' reports (default: 30s)",
+    )
+    add(
         "--report-ca-bundle",
         default="",
         metavar="FILE",
@@ -261,19 +269,26 @@ async def _serve(
         election = None
         if parsed.leader_elect:
             election = Election(client, namespace, _NAME, identity)
-        beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        intake = Intake(
+            client,
+            bootstraps=controller.bootstraps,
+            secrets=controller.secrets,
+            clusters=controller.clusters,
+            now=now,
+            clock=time.monotonic,
+            events=events,
+        )
+        poller = Poller(
+            stores,
+            controller.bootstraps,
+            intake,
+            metrics=metrics,
+            works=lambda: controller.works,
+            interval=parsed.report_interval,
+        )
+        beside: list[Callable[[], Coroutine[Any, Any, None]]] = [intake.run, poller.run]
         more: tuple[Listener, ...] = ()
         if reports is not None and reports.at is not None:
-            intake = Intake(
-                client,
-                bootstraps=controller.bootstraps,
-                secrets=controller.secrets,
-                clusters=controller.clusters,
-                now=now,
-                clock=time.monotonic,
-                events=events,
-            )
-            beside.append(intake.run)
             kept = reports.certificates
             if kept is not None:
                 beside.append(kept.keep)

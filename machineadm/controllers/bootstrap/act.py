@@ -74,7 +74,13 @@ from machineadm.controllers.runtime.resources import (
     Resource,
 )
 from machineadm.controllers.stores.opening import Stores
-from machineadm.controllers.stores.port import Opened, StoreError
+from machineadm.controllers.stores.port import (
+    STORE_ANNOTATION,
+    STORE_FINALIZER,
+    STORED_UNTIL_ANNOTATION,
+    Opened,
+    StoreError,
+)
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import Resource as Referred
 from machineadm.rendering.render import Rendered
@@ -83,15 +89,6 @@ SEED_ANNOTATION: Final = "machineadm.x-k8s.io/token-seed"
 COUNTER_ANNOTATION: Final = "machineadm.x-k8s.io/token-counter"
 EPOCH_ANNOTATION: Final = "machineadm.x-k8s.io/token-epoch"
 TOKEN_LABEL: Final = "machineadm.x-k8s.io/token"  # noqa: S105
-
-STORE_FINALIZER: Final = "machineadm.infrastructure.cluster.x-k8s.io/store"
-"""On a MachineBootstrap for as long as a store may keep its configuration."""
-
-STORE_ANNOTATION: Final = "machineadm.x-k8s.io/store"
-"""On the MachineBootstrap: kind and name of that store. Its spec may be edited meanwhile."""
-
-STORED_UNTIL_ANNOTATION: Final = "machineadm.x-k8s.io/stored-until"
-"""On the MachineBootstrap, once its machine has joined: when the store forgets the configuration."""
 
 _TOKENS_NAMESPACE: Final = "kube-system"
 _TOKEN_TYPE: Final = "bootstrap.kubernetes.io/token"  # noqa: S105
@@ -246,7 +243,7 @@ class Actor:
             await self._rendered(
                 read, role, machine, cluster, resources,
                 self._stand_ins, Secret("abcdef.0123456789abcdef"), bytes(KEY_SIZE), Seed(uid=""),
-                self._reporting(bootstrap, machine, bytes(KEY_SIZE)), place,
+                self._reporting(bootstrap, machine, bytes(KEY_SIZE), place), place,
             )  # fmt: skip
         except UnfitError as error:
             return Outcome(said={"DataSecretAvailable": error.said}, size=error.size)
@@ -370,7 +367,7 @@ class Actor:
         token: Token | None = None
         if role != "Initialize":
             token, seed = await self._free_token(cluster, key, seed)
-        reporting = self._reporting(bootstrap, machine, key)
+        reporting = self._reporting(bootstrap, machine, key, place)
         # Rendered before the token is made: what cannot be rendered leaves no token behind.
         result = await self._rendered(
             read, role, machine, cluster, resources,
@@ -384,7 +381,12 @@ class Actor:
         if place is not None:
             await place.store.put(bootstrap.key, result.stored)
         name = await self._publish(
-            bootstrap, cluster, result, seed if token else None, reports=reporting is not None
+            bootstrap,
+            cluster,
+            result,
+            seed if token else None,
+            # To this manager: what a store is told, that knows by itself.
+            reports=reporting is not None and (place is None or place.reporting is None),
         )
         said = dict(_available(name).said)
         said["CertificatesAvailable"] = Said(status="True", reason="Available")
@@ -420,8 +422,12 @@ class Actor:
         # Key derivation takes 30 ms of CPU and releases the interpreter's lock meanwhile.
         return await asyncio.to_thread(work) if read.spec.encryption else work()
 
-    def _reporting(self, bootstrap: Bootstrap, machine: Machine, key: bytes) -> Reporting | None:
+    def _reporting(
+        self, bootstrap: Bootstrap, machine: Machine, key: bytes, place: _Place | None
+    ) -> Reporting | None:
         """Where this one machine reports, with what it may report there and nothing else."""
+        if place is not None and place.reporting is not None:
+            return place.reporting
         to = self._report_to
         if to is None or machine.pool:
             # One MachineBootstrap could not say which of a pool's machines failed.
@@ -465,6 +471,7 @@ class Actor:
         return _Place(
             store=store,
             name=f"{found[1]}/{found[2]}",
+            reporting=store.reporting(bootstrap.key, now),
             refer=lambda data: store.reference(bootstrap.key, data, now),
         )
 
@@ -918,6 +925,9 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     store: Opened
     name: str
     """Kind and name."""
+
+    reporting: Reporting | None
+    """Where the machine reports, if the store takes that, too."""
 
     refer: Callable[[bytes], ConfigurationReference]
 

@@ -142,7 +142,8 @@ class BootstrapController:
         self.clusters.on_change(self._cluster_changed)
         self.secrets.on_change(self._referred_changed("Secret"))
         self.config_maps.on_change(self._referred_changed("ConfigMap"))
-        actor.stores.objects.on_change(self._store_changed)
+        self.stores = actor.stores
+        self.stores.objects.on_change(self._store_changed)
 
     async def mirror(self) -> None:
         """Keep the caches until cancelled. A standby does this alone."""
@@ -198,6 +199,11 @@ class BootstrapController:
         if isinstance(decision, decisions.Make) and done.outcome.data_secret:
             self._metrics.data_made((self._now() - time_of(one.created)).total_seconds())
         return done.again_after
+
+    @property
+    def works(self) -> bool:
+        """This process is the one that works."""
+        return bool(self._tasks) and not self._ends
 
     @property
     def workers_busy(self) -> int:

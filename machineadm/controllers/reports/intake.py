@@ -154,7 +154,7 @@ class Intake:
             return 408, "malformed", "the report came too slowly"
         finally:
             self._reading -= 1
-        return await self._keep(key, told)
+        return await self.take(key, told)
 
     async def _is_of(self, key: Key, token: str) -> bool:
         """Whether a token is that of this machine."""
@@ -181,7 +181,12 @@ class Intake:
             self._allowance.popitem(last=False)
         return allowed
 
-    async def _keep(self, key: Key, told: Told) -> tuple[int, str, str]:
+    async def take(self, key: Key, told: Told) -> tuple[int, str, str]:
+        """Take a report of a machine that is known to be its own.
+
+        Returns:
+            HTTP status, what became of it, and words for the machine.
+        """
         one = self._bootstraps.get(key)
         if one is None:
             return 403, "refused", ""

@@ -54,20 +54,20 @@ class Disk:
                 return self._put(path, beside, data)
         return self._put(path, beside, data)
 
-    def remove(self, key: Key) -> None:
-        """Forget all that is kept of a machine.
+    def remove(self, key: Key, part: Part | None = None) -> None:
+        """Forget a part, or all that is kept of a machine.
 
         Raises:
             OSError: It cannot be removed.
         """
         directory = self._path(key, "configuration").parent
-        for part in _PARTS:
+        for one in _PARTS if part is None else (part,):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                (directory / part).unlink()
-        for one in (directory, directory.parent):
+                (directory / one).unlink()
+        for empty in (directory, directory.parent):
             with contextlib.suppress(OSError):
                 # What another has put meanwhile keeps its directory.
-                one.rmdir()
+                empty.rmdir()
 
     def _path(self, key: Key, part: Part) -> Path:
         namespace, name = key

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -15,9 +15,10 @@ from machineadm.api.formats import seconds
 from machineadm.api.infrastructure.v1alpha1.http import HTTPBootstrapStoreSpec
 from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference, ConfigurationReferenceSpec
+from machineadm.api.v1alpha1.reporting import Reporting
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.port import StoreError
-from machineadm.controllers.stores.tokens import FETCH, issued
+from machineadm.controllers.stores.port import LARGEST_REPORT, StoreError
+from machineadm.controllers.stores.tokens import FETCH, REPORT, issued
 from machineadm.redaction import Secret
 
 _AGAIN: Final = 10.0
@@ -27,6 +28,7 @@ _NOT_HAMMERED: Final = 300.0
 """Seconds after credentials were refused: a server counts those, and locks accounts."""
 
 _MOST_OF_AN_ANSWER: Final = 4096
+_LONGEST_TAG: Final = 256
 
 
 class HttpStore:
@@ -38,7 +40,8 @@ class HttpStore:
         name: Its name, for messages.
         headers: Of the manager's requests; its credentials among them.
         tls: None: what the system trusts.
-        key: Signs the tokens of machines.
+        key: Signs the tokens with which machines fetch.
+        report_key: Signs those with which they report; None: they do not report there.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class HttpStore:
         headers: Mapping[str, str],
         tls: ssl.SSLContext | None,
         key: bytes,
+        report_key: bytes | None = None,
     ) -> None:
         self._session = session
         self._spec = spec
@@ -57,6 +61,7 @@ class HttpStore:
         self._headers = headers
         self._tls = tls
         self._key = key
+        self._report_key = report_key
 
     @property
     def retention(self) -> StoreRetention:
@@ -65,11 +70,44 @@ class HttpStore:
 
     async def put(self, key: Key, data: bytes) -> None:
         """See the port."""
+        if self._report_key is not None:
+            # What a machine of the same name once reported is not this one's.
+            await self._call("DELETE", (*key, "status"))
         await self._call(self._spec.method, key, data)
 
     async def remove(self, key: Key) -> None:
         """See the port."""
-        await self._call("DELETE", key, None)
+        if self._report_key is not None:
+            await self._call("DELETE", (*key, "status"))
+        await self._call("DELETE", key)
+
+    def reporting(self, key: Key, now: float) -> Reporting | None:
+        """See the port."""
+        token = self._spec.reporting.token if self._spec.reporting else None
+        if self._report_key is None or token is None:
+            return None
+        text = issued(self._report_key, key, may=[REPORT], now=now, lasts=seconds(token.expiry))
+        return Reporting(
+            url=_at(self._spec.machine_url or self._spec.url, (*key, "status")),
+            headers={"Authorization": Secret(f"Bearer {text}")},
+            ca_bundle=self._spec.ca_bundle,
+        )
+
+    async def report(self, key: Key, known: str) -> tuple[bytes, str] | None:
+        """See the port.
+
+        Raises:
+            StoreError: It is too large to be a report.
+        """
+        answer = await self._call("GET", (*key, "status"), known=known)
+        if answer is None:
+            return None
+        data, tag = answer
+        if len(data) > LARGEST_REPORT:
+            raise self._failed(f"a report larger than {LARGEST_REPORT} bytes")
+        # Some servers tag nothing: the same bytes are no news.
+        tag = tag or hashlib.sha256(data).hexdigest()
+        return None if tag == known else (data, tag)
 
     def reference(self, key: Key, data: bytes, now: float) -> ConfigurationReference:
         """See the port."""
@@ -92,15 +130,24 @@ class HttpStore:
             ),
         )
 
-    async def _call(self, method: str, key: Key, data: bytes | None) -> None:
+    async def _call(
+        self, method: str, path: Sequence[str], data: bytes | None = None, *, known: str = ""
+    ) -> tuple[bytes, str] | None:
+        """Make a call; the answer and its tag, or None where there is nothing (new).
+
+        Raises:
+            StoreError: The store refuses, or does not answer.
+        """
         timeout = aiohttp.ClientTimeout(total=seconds(self._spec.timeout))
         headers = dict(self._headers)
         if data is not None:
             headers["Content-Type"] = "application/json"
+        if known:
+            headers["If-None-Match"] = known
         try:
             async with self._session.request(
                 method,
-                _at(self._spec.url, key),
+                _at(self._spec.url, path),
                 # In pieces: 4 MiB at once would hold up all else.
                 data=None if data is None else io.BytesIO(data),
                 headers=headers,
@@ -109,9 +156,11 @@ class HttpStore:
                 allow_redirects=False,
                 ssl=True if self._tls is None else self._tls,
             ) as response:
-                # Read, so that the connection can be used again; never shown: it may quote what was sent.
-                await response.content.read(_MOST_OF_AN_ANSWER)
                 status = response.status
+                # Never shown: it may quote what was sent.
+                most = LARGEST_REPORT + 1 if method == "GET" else _MOST_OF_AN_ANSWER
+                answer = await _read(response.content, most)
+                tag = response.headers.get("ETag", "")[:_LONGEST_TAG]
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             said = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
             raise self._failed(said or type(error).__name__) from None
@@ -121,9 +170,11 @@ class HttpStore:
                 " spec.credentials"
             )
             raise StoreError("CredentialsRejected", message, again_after=_NOT_HAMMERED)
-        gone = method == "DELETE" and status in (404, 410)
-        if not gone and not 200 <= status < 300:
+        if (method in ("DELETE", "GET") and status in (404, 410)) or (known and status == 304):
+            return None
+        if not 200 <= status < 300:
             raise self._failed(f"HTTP {status}")
+        return answer, tag
 
     @property
     def _named(self) -> str:
@@ -133,5 +184,13 @@ class HttpStore:
         return StoreError("WriteFailed", f"{self._named}: {why}", again_after=_AGAIN)
 
 
-def _at(directory: str, key: Key) -> str:
-    return "/".join([directory.rstrip("/"), *key])
+def _at(directory: str, path: Sequence[str]) -> str:
+    return "/".join([directory.rstrip("/"), *path])
+
+
+async def _read(content: aiohttp.StreamReader, most: int) -> bytes:
+    """What an answer has, but for what is beyond a limit."""
+    data = bytearray()
+    while len(data) < most and (chunk := await content.read(most - len(data))):
+        data += chunk
+    return bytes(data)

@@ -114,20 +114,24 @@ class Stores:
                 f"{kind} {name}: spec.fetch.plugin is not in this release; use spec.fetch.token"
             )
             raise StoreError("NotSupported", message)
-        try:
-            key = key_of(await self._value(namespace, token.key_from))
-        except ValueError as error:
-            where = f"key {token.key_from.key} of Secret {token.key_from.name}"
-            raise StoreError(
-                "StoreNotReady", f"{kind} {name}: {where}: {error}", again_after=_AGAIN
-            ) from None
+        reports = spec.reporting
+        if reports is not None and reports.token is None:
+            message = (
+                f"{kind} {name}: spec.reporting.plugin is not in this release; use"
+                " spec.reporting.token"
+            )
+            raise StoreError("NotSupported", message)
+        report_key = None
+        if reports is not None and reports.token is not None:
+            report_key = await self._key(namespace, name, reports.token.key_from)
         return HttpStore(
             self._connected(),
             spec,
             name=name,
             headers=await self._headers(namespace, spec),
             tls=await self._tls(namespace, name, spec),
-            key=key,
+            key=await self._key(namespace, name, token.key_from),
+            report_key=report_key,
         )
 
     def _connected(self) -> aiohttp.ClientSession:
@@ -140,6 +144,14 @@ class Stores:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+    async def _key(self, namespace: str, name: str, reference: KeyReference) -> bytes:
+        try:
+            return key_of(await self._value(namespace, reference))
+        except ValueError as error:
+            where = f"key {reference.key} of Secret {reference.name}"
+            message = f"{HTTP_STORES.kind} {name}: {where}: {error}"
+            raise StoreError("StoreNotReady", message, again_after=_AGAIN) from None
 
     async def _headers(self, namespace: str, spec: HTTPBootstrapStoreSpec) -> dict[str, str]:
         headers = {

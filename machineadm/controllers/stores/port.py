@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference
+from machineadm.api.v1alpha1.reporting import Reporting
 from machineadm.controllers.runtime.store import Key
 
 Reason = Literal[
     "StoreNotFound", "StoreNotReady", "WriteFailed", "CredentialsRejected", "NotSupported"
 ]
 """As `StoreSynced` says it."""
+
+
+LARGEST_REPORT: Final = 2 * 1024 * 1024
+"""Bytes of a report: evidence of a machine's identity takes 1.5 MB of it, the log of a failure 64 KiB."""
+
+STORE_FINALIZER: Final = "machineadm.infrastructure.cluster.x-k8s.io/store"
+"""On a MachineBootstrap for as long as a store may keep its configuration."""
+
+STORE_ANNOTATION: Final = "machineadm.x-k8s.io/store"
+"""On the MachineBootstrap: kind and name of that store. Its spec may be edited meanwhile."""
+
+STORED_UNTIL_ANNOTATION: Final = "machineadm.x-k8s.io/stored-until"
+"""On the MachineBootstrap, once its machine has joined: when the store forgets the configuration."""
 
 
 class StoreError(Exception):
@@ -49,6 +63,28 @@ class Opened(Protocol):
 
         Raises:
             StoreError: It may be there still.
+        """
+
+    def reporting(self, key: Key, now: float) -> Reporting | None:
+        """Where the machine reports; None: not to this store.
+
+        Args:
+            key: Namespace and name of its MachineBootstrap.
+            now: Seconds since 1970, from which on it can.
+        """
+
+    async def report(self, key: Key, known: str) -> tuple[bytes, str] | None:
+        """Read what a machine reported last.
+
+        Args:
+            key: Namespace and name of its MachineBootstrap.
+            known: The tag of what was read before; empty: nothing was.
+
+        Returns:
+            The report and its tag; None where there is none, or none but the known one.
+
+        Raises:
+            StoreError: The store does not answer, or with something too large to be one.
         """
 
     def reference(self, key: Key, data: bytes, now: float) -> ConfigurationReference:

@@ -21,6 +21,7 @@ from aiohttp import web
 from machineadm.controllers.runtime.logs import about
 from machineadm.controllers.runtime.store import Key
 from machineadm.controllers.stores.disk import Part
+from machineadm.controllers.stores.port import LARGEST_REPORT
 from machineadm.controllers.stores.tokens import FETCH, REPORT, Claims, opened, subject
 
 CONFIGURATIONS: Final = "/v1/configurations"
@@ -28,9 +29,6 @@ CONFIGURATIONS: Final = "/v1/configurations"
 
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a configuration."""
-
-LARGEST_REPORT: Final = 2 * 1024 * 1024
-"""Bytes of a report: evidence of a machine's identity takes 1.5 MB of it, the log of a failure 64 KiB."""
 
 EACH_MINUTE: Final = 10
 """Reports of one machine."""
@@ -58,8 +56,8 @@ class Backend(Protocol):
     def put(self, key: Key, part: Part, data: bytes) -> None:
         """Keep a part, whole or not at all."""
 
-    def remove(self, key: Key) -> None:
-        """Forget all of a machine."""
+    def remove(self, key: Key, part: Part | None = None) -> None:
+        """Forget a part, or all of a machine."""
 
 
 class Identities(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +118,7 @@ class StoreServer:
             ("DELETE", one, self._remove),
             ("GET", f"{one}/status", self._show_report),
             ("PUT", f"{one}/status", self._take_report),
+            ("DELETE", f"{one}/status", self._forget_report),
             ("GET", "/agent/{version}/{file}", self._agent),
             ("GET", "/healthz", self._alive),
         )
@@ -157,6 +156,12 @@ class StoreServer:
         key = _key(request)
         await self._done(lambda: self._backend.remove(key))
         _LOG.info("removed", extra=_named(key))
+        return web.Response(status=204)
+
+    async def _forget_report(self, request: web.Request) -> web.Response:
+        self._of_manager(request)
+        key = _key(request)
+        await self._done(lambda: self._backend.remove(key, "status"))
         return web.Response(status=204)
 
     async def _show_report(self, request: web.Request) -> web.Response:

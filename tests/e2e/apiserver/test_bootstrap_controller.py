@@ -227,6 +227,7 @@ class Namespace:
                     "caBundle": bundle,
                     "credentials": {"bearerTokenFrom": {"name": "edge", "key": "token"}},
                     "fetch": {"token": {"keyFrom": {"name": "edge", "key": "key"}}},
+                    "reporting": {"token": {"keyFrom": {"name": "edge", "key": "key"}}},
                     "retention": {"gracePeriod": "1s"},
                 },
             }
@@ -673,7 +674,7 @@ def test_a_machine_fetches_its_configuration_from_the_store_which_forgets_it_whe
     kept = tmp_path / "kept/stores/cp-0/configuration"
     with (
         store_program(tmp_path, authority) as (url, key, token),
-        controller(account, tmp_path / "log", "--namespace=stores"),
+        controller(account, tmp_path / "log", "--namespace=stores", "--report-interval=1s"),
     ):
         one.machine("cp-0", control_plane=True, spec=spec)
         # Served as soon as the store is there: an event and no timer wakes it.
@@ -697,6 +698,12 @@ def test_a_machine_fetches_its_configuration_from_the_store_which_forgets_it_whe
         assert ended.returncode == 0, ended.stderr
         assert (tree / "etc/motd").read_text() == "from the store\n"
         assert (tree / "etc/kubernetes/pki/ca.key").read_bytes() == authority_key
+
+        def reported() -> str:
+            status = one.get("machinebootstrap", "cp-0")["status"]
+            return str(status.get("report", {}).get("phase"))
+
+        until(lambda: reported() == "Prepared", "the machine's own report")
 
         one.status("machine", "cp-0", {"nodeRef": {"name": "cp-0"}})
         until(lambda: one.condition("cp-0", "StoreSynced") == "True/Removed", "it is removed")

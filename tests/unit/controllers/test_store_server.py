@@ -26,10 +26,10 @@ import pytest
 from machineadm.controllers.runtime.serving import served
 from machineadm.controllers.runtime.store import Key
 from machineadm.controllers.stores.disk import Disk, Part
+from machineadm.controllers.stores.port import LARGEST_REPORT
 from machineadm.controllers.stores.server import (
     EACH_MINUTE,
     LARGEST,
-    LARGEST_REPORT,
     Identities,
     StoreServer,
 )

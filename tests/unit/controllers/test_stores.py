@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import io
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +17,10 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from machineadm.controllers.reports.intake import Intake
+from machineadm.controllers.reports.polling import Poller
 from machineadm.controllers.runtime.serving import served
+from machineadm.controllers.runtime.tasks import cancelled
 from machineadm.controllers.stores.disk import Disk
 from machineadm.controllers.stores.server import LARGEST, Identities, StoreServer
 from tests.controllers_world import World, configuration_in, world
@@ -499,5 +504,172 @@ def test_a_configuration_larger_than_a_store_takes_is_refused(tmp_path: Path) ->
         await one.settle()
         assert one.condition("worker") == ("False", "DataTooLarge")
         assert not shop.calls
+
+    play(tmp_path, scene)
+
+
+async def polled(shop: Shop) -> Counter[str]:
+    """Look once into the store for reports.
+
+    Returns:
+        What became of them.
+    """
+    one = shop.one
+    await one.refresh()
+    intake = Intake(
+        one.client,
+        bootstraps=one.controller.bootstraps,
+        secrets=one.controller.secrets,
+        clusters=one.controller.clusters,
+        now=lambda: one.now,
+        clock=lambda: one.now.timestamp(),
+    )
+    stores = one.controller.stores
+    poller = Poller(
+        stores, one.controller.bootstraps, intake, metrics=one.client.metrics, works=lambda: True
+    )
+    running = asyncio.ensure_future(intake.run())
+    before = counted(one)
+    try:
+        await poller.look()
+        # What was read is known: a second look takes nothing.
+        calls = len(one.management.calls)
+        await poller.look()
+        assert len(one.management.calls) == calls
+    finally:
+        await cancelled(running)
+    return counted(one) - before
+
+
+def counted(one: World) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for family in one.client.metrics.registry.collect():
+        for sample in family.samples:
+            if sample.name == "machineadm_reports_total":
+                found[sample.labels["result"]] += int(sample.value)
+    return found
+
+
+REPORTING = {"reporting": {"token": {"keyFrom": {"name": "edge", "key": "key"}}}}
+FAILED = {
+    "apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1",
+    "kind": "BootstrapStatus",
+    "phase": "Failed",
+    "steps": [{"name": "kubeadm-join", "state": "Failed"}],
+    "error": {"code": "MA5001", "message": "kubeadm join failed"},
+}
+
+
+async def told(shop: Shop, body: bytes, name: str = "worker") -> int:
+    """Report as a machine does, to where its configuration says."""
+    kept = shop.kept(name)
+    assert kept is not None
+    reporting = msgspec.json.decode(kept)["spec"]["reporting"]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.put(
+            reporting["url"], headers=reporting["headers"], data=io.BytesIO(body)
+        ) as answer,
+    ):
+        return answer.status
+
+
+def test_a_report_in_the_store_makes_the_object_not_ready_with_the_code(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(**REPORTING)
+        await worker(one)
+        await one.settle()
+        assert not await polled(shop)
+        assert await told(shop, msgspec.json.encode(FAILED)) == 204
+
+        assert await polled(shop) == {"written": 1}
+
+        report = one.management.get("machinebootstraps", "worker")["status"]["report"]
+        assert (report["phase"], report["code"]) == ("Failed", "MA5001")
+        await one.settle()
+        assert one.condition("worker", "Ready") == ("False", "BootstrapFailed")
+
+        assert await told(shop, msgspec.json.encode(FAILED | {"phase": "Succeeded", "error": None}))
+        assert await polled(shop) == {"written": 1}
+        assert one.condition("worker", "BootstrapSucceeded") == ("True", "Succeeded")
+        shop.calls.clear()
+        await polled(shop)
+        assert not shop.calls, "it has told all that it will"
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"null", b"[" * 100_000, b'{"kind":"Secret"}', b"\xff" * 100, b"x" * 2_000_000],
+    ids=["empty", "cut", "null", "deep", "other", "binary", "large"],
+)
+def test_what_is_not_a_report_changes_nothing_and_is_counted(body: bytes, tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(**REPORTING)
+        await worker(one)
+        await one.settle()
+        assert await told(shop, body) == 204
+        assert await polled(shop) == {"malformed": 1}
+        assert "report" not in one.management.get("machinebootstraps", "worker")["status"]
+
+    play(tmp_path, scene)
+
+
+def test_what_an_earlier_machine_of_the_name_reported_is_not_the_next_one_s(
+    tmp_path: Path,
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(**REPORTING, retention={"policy": "Retain"})
+        await worker(one)
+        await one.settle()
+        await told(shop, msgspec.json.encode(FAILED))
+        for plural in ("machinebootstraps", "machines", "secrets"):
+            await one.management.remove(plural, "worker")
+        await worker(one)
+        await one.settle()
+        assert not await polled(shop)
+        assert one.condition("worker", "Ready") == ("True", "Ready")
+
+    play(tmp_path, scene)
+
+
+def test_a_store_that_does_not_answer_hides_no_other_machine_s_report(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(**REPORTING)
+        await worker(one)
+        await one.machine("second", infrastructureRef=REFERENCE)
+        await one.settle()
+        for name in ("worker", "second"):
+            await told(shop, msgspec.json.encode(FAILED), name)
+        shop.fail = lambda method, path: 500 if "/worker/" in path else 0
+        assert await polled(shop) == {"written": 1}
+        assert one.condition("second", "BootstrapSucceeded") == ("False", "Failed")
+        assert one.condition("worker", "BootstrapSucceeded") == ("", "")
+
+    play(tmp_path, scene)
+
+
+def test_with_a_token_to_report_the_data_still_refers_to_what_the_store_has_after_a_crash(
+    tmp_path: Path,
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(**REPORTING)
+        await worker(one)
+        # The data is there, and nobody learns of it: its token of the first attempt must stay the stored one.
+        one.management.lose = lambda method, path: 500 if method == "POST" else 0
+        await one.attempt()
+        one.management.lose = lambda method, path: 0
+        one.passes(minutes=5)
+        one.restart()
+        await one.settle()
+        kept = shop.kept()
+        assert kept is not None
+        assert shop.reference()["sha256"] == hashlib.sha256(kept).hexdigest()
 
     play(tmp_path, scene)
