@@ -18,6 +18,7 @@ from pathlib import Path
 
 import plugin
 from checkout import ROOT, changes, commit_id, git, source_date_epoch
+from components import components
 from package import build
 from provenance import statement
 from sbom import Subject, as_json, bill_of_materials
@@ -76,6 +77,8 @@ def fill(directory: Path, version: str, wheels_from: Path | None) -> None:
                 ).items():
                     (directory / paper).write_bytes(content)
     (directory / "machineadm-crds.yaml").write_bytes(definitions())
+    for name, content in components(version).items():
+        (directory / name).write_bytes(content)
     (directory / "build.json").write_bytes(as_json(builder(version)))
     for path in directory.iterdir():
         path.chmod(0o755 if path.suffix == ".pyz" else 0o644)

@@ -38,6 +38,9 @@ PLUGINS = tuple(
 )
 RELEASE = (
     "machineadm-crds.yaml",
+    "bootstrap-components.yaml",
+    "infrastructure-components.yaml",
+    "metadata.yaml",
     *(
         file + suffix
         for file in (*AGENTS, *PLUGINS)
