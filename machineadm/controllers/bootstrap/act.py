@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 import msgspec
@@ -77,8 +78,10 @@ from machineadm.controllers.stores.opening import Stores
 from machineadm.controllers.stores.port import (
     STORE_ANNOTATION,
     STORE_FINALIZER,
+    STORED_ANNOTATION,
     STORED_UNTIL_ANNOTATION,
     Opened,
+    Stored,
     StoreError,
 )
 from machineadm.redaction import Secret
@@ -311,8 +314,10 @@ class Actor:
             said["TokenAvailable"], again = await upkeep(facts, machine, cluster, seed)
         if STORE_ANNOTATION in bootstrap.annotations:
             stored, forget = await self._upkeep_stored(bootstrap, machine)
-            said |= stored
-            again = min((one for one in (again, forget) if one is not None), default=None)
+            fresh, renew = await self._upkeep_reference(facts, machine, cluster)
+            said |= fresh | stored
+            times = [one for one in (again, forget, renew) if one is not None]
+            again = min(times, default=None)
         return Done(outcome=Outcome(said=said), again_after=again)
 
     async def release(self, facts: Facts) -> Done | None:
@@ -387,6 +392,7 @@ class Actor:
             seed if token else None,
             # To this manager: what a store is told, that knows by itself.
             reports=reporting is not None and (place is None or place.reporting is None),
+            stored=None if place is None else _stored(bootstrap, result, place),
         )
         said = dict(_available(name).said)
         said["CertificatesAvailable"] = Said(status="True", reason="Available")
@@ -395,7 +401,10 @@ class Actor:
         if place is not None:
             said["StoreSynced"] = Said(status="True", reason="Synced")
         outcome = Outcome(data_secret=name, said=said, size=size_of(result))
-        return Done(outcome=outcome, again_after=self._limits.token_ttl / 3 if token else None)
+        times = [] if token is None else [self._limits.token_ttl / 3]
+        if place is not None:
+            times.append(place.store.fresh_for * 2 / 3)
+        return Done(outcome=outcome, again_after=min(times, default=None))
 
     async def _rendered(
         self,
@@ -472,7 +481,10 @@ class Actor:
             store=store,
             name=f"{found[1]}/{found[2]}",
             reporting=store.reporting(bootstrap.key, now),
-            refer=lambda data: store.reference(bootstrap.key, data, now),
+            refer=lambda data: store.reference(
+                bootstrap.key, hashlib.sha256(data).hexdigest(), now
+            ),
+            expires=int(now + store.fresh_for),
         )
 
     async def _store_of(self, bootstrap: Bootstrap) -> Opened:
@@ -543,12 +555,76 @@ class Actor:
                 return {}, left
             await store.remove(bootstrap.key)
         except StoreError as error:
-            if error.reason == "StoreNotFound":
-                await self._unclaimed(bootstrap)
             said = Said(status="False", reason=error.reason, message=error.message)
             return {"StoreSynced": said}, error.again_after
         await self._unclaimed(bootstrap)
         return {"StoreSynced": Said(status="True", reason="Removed")}, None
+
+    async def _upkeep_reference(
+        self, facts: Facts, machine: Machine, cluster: Cluster
+    ) -> tuple[dict[str, Said], float | None]:
+        """Keep what the data refers with good until the infrastructure has read it: that may wait for hours."""
+        secret, bootstrap = facts.secret, facts.bootstrap
+        stored = Stored.read(secret.annotations.get(STORED_ANNOTATION, "")) if secret else None
+        if secret is None or stored is None or machine.provisioned or machine.node:
+            return {}, None
+        try:
+            store = await self._store_of(bootstrap)
+            now = self._now().timestamp()
+            left = stored.expires - now - store.fresh_for / 3
+            if left > 0:
+                return {}, left
+            if stored.generation != bootstrap.generation:
+                # Made of the edited spec, it would be another machine's.
+                message = "the spec was edited, so the data cannot be made again with a new token; replace the Machine"
+                return _expires(message, stored), None
+            await self._renew(facts, secret, stored, store, machine, cluster)
+        except UnfitError as error:
+            message = f"the data cannot be made again with a new token: {error.said.message}"
+            return _expires(message, stored), store.fresh_for / 6
+        except StoreError as error:
+            return _expires(error.message, stored), error.again_after or _AGAIN
+        return {"StoreSynced": Said(status="True", reason="Synced")}, store.fresh_for * 2 / 3
+
+    async def _renew(
+        self,
+        facts: Facts,
+        secret: SecretMeta,
+        stored: Stored,
+        store: Opened,
+        machine: Machine,
+        cluster: Cluster,
+    ) -> None:
+        bootstrap, now = facts.bootstrap, self._now().timestamp()
+        if not self._stand_ins:
+            self._stand_ins = await self._generated(PURPOSES)
+        role: RoleName = "JoinControlPlane" if machine.control_plane else "JoinWorker"
+        read = decoded(bootstrap.raw, bootstrap.name)
+        place = _Place(
+            store=store,
+            name="",
+            reporting=None,
+            # Of what is stored, whatever is rendered here with stand-ins.
+            refer=lambda _: store.reference(bootstrap.key, stored.sha256, now),
+        )
+        result = await self._rendered(
+            read, role, machine, cluster, await self._resources(read, bootstrap.namespace),
+            self._stand_ins, Secret("abcdef.0123456789abcdef"), bytes(KEY_SIZE), Seed(uid=""),
+            None, place,
+        )  # fmt: skip
+        fresh = msgspec.structs.replace(stored, expires=int(now + store.fresh_for))
+        await self._client.merge(
+            SECRETS,
+            secret.namespace,
+            secret.name,
+            {
+                "metadata": {
+                    "resourceVersion": secret.version,
+                    "annotations": {STORED_ANNOTATION: str(fresh)},
+                },
+                "data": {"value": encoded(result.user_data)},
+            },
+        )
 
     async def _is_published(self, bootstrap: Bootstrap) -> bool:
         data = await self._client.get(SECRETS, bootstrap.namespace, bootstrap.name)
@@ -877,8 +953,11 @@ class Actor:
         seed: Seed | None,
         *,
         reports: bool,
+        stored: Stored | None,
     ) -> str:
         annotations = {} if seed is None else _annotations(seed)
+        if stored is not None:
+            annotations[STORED_ANNOTATION] = str(stored)
         if reports:
             annotations[REPORT_SEED_ANNOTATION] = bootstrap.uid
         body = {
@@ -930,6 +1009,22 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where the machine reports, if the store takes that, too."""
 
     refer: Callable[[bytes], ConfigurationReference]
+    expires: int = 0
+    """Until when that is good, in seconds since 1970."""
+
+
+def _stored(bootstrap: Bootstrap, result: Rendered, place: _Place) -> Stored:
+    return Stored(
+        sha256=hashlib.sha256(result.stored).hexdigest(),
+        expires=place.expires,
+        generation=bootstrap.generation,
+    )
+
+
+def _expires(message: str, stored: Stored) -> dict[str, Said]:
+    at = datetime.fromtimestamp(stored.expires, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = f"what the data refers with is good until {at}: {message}"
+    return {"StoreSynced": Said(status="False", reason="URLExpiresTooSoon", message=text)}
 
 
 def _unstored(error: StoreError) -> Outcome:

@@ -55,6 +55,7 @@ from machineadm.controllers.runtime.resources import (
 from machineadm.controllers.runtime.store import Cached, Key, Store
 from machineadm.controllers.runtime.tasks import cancelled
 from machineadm.controllers.stores.opening import StoreObject, store_object
+from machineadm.controllers.stores.port import STORE_ANNOTATION
 
 _LOG = logging.getLogger(__name__)
 
@@ -412,8 +413,10 @@ def _owners(one: Bootstrap) -> list[Key]:
 
 
 def _references(one: Bootstrap) -> list[Key]:
+    stored = one.annotations.get(STORE_ANNOTATION)
     if one.data_secret_created:
-        return []  # data is never made again
+        # Data is never made again; what is stored is looked after.
+        return [] if stored is None else [(one.namespace, stored)]
     try:
         read = decoded(one.raw, one.name)
     except UnfitError:

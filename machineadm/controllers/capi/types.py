@@ -121,6 +121,9 @@ class Machine(Cached, frozen=True, kw_only=True):
     complete: bool = False
     """Of a pool: as many nodes are there as are wanted."""
 
+    provisioned: bool = False
+    """Its infrastructure has been made, so its data has been read."""
+
     store: ObjectReference | None = None
     """Where its configuration is kept, where its MachineBootstrap does not say."""
 
@@ -190,6 +193,7 @@ class _MachineBootstrapSpec(msgspec.Struct, frozen=True, kw_only=True, rename="c
 class _MachineSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     cluster_name: str = ""
     version: str = ""
+    provider_id: str = msgspec.field(default="", name="providerID")
     bootstrap: _MachineBootstrapSpec = _MachineBootstrapSpec()
 
 
@@ -199,6 +203,7 @@ class _NodeReference(msgspec.Struct, frozen=True, kw_only=True):
 
 class _MachineStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     node_ref: _NodeReference = _NodeReference()
+    initialization: _Initialization = _Initialization()
 
 
 class _MachineObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,6 +276,8 @@ def machine(data: bytes) -> Machine:
         kubernetes_version=read.spec.version,
         control_plane=CONTROL_PLANE_LABEL in read.metadata.labels,
         data_secret=read.spec.bootstrap.data_secret_name,
+        provisioned=bool(read.spec.provider_id)
+        or read.status.initialization.infrastructure_provisioned,
         store=read.spec.bootstrap.infrastructure_ref,
         node=read.status.node_ref.name,
     )

@@ -109,15 +109,18 @@ class HttpStore:
         tag = tag or hashlib.sha256(data).hexdigest()
         return None if tag == known else (data, tag)
 
-    def reference(self, key: Key, data: bytes, now: float) -> ConfigurationReference:
+    @property
+    def fresh_for(self) -> float:
         """See the port."""
-        digest = hashlib.sha256(data).hexdigest()
+        token = self._spec.fetch.token
+        return seconds(token.expiry) if token is not None else 0.0
+
+    def reference(self, key: Key, sha256: str, now: float) -> ConfigurationReference:
+        """See the port."""
         token = self._spec.fetch.token
         headers = {}
         if token is not None:
-            text = issued(
-                self._key, key, may=[FETCH], now=now, lasts=seconds(token.expiry), sha256=digest
-            )
+            text = issued(self._key, key, may=[FETCH], now=now, lasts=self.fresh_for, sha256=sha256)
             headers["Authorization"] = Secret(f"Bearer {text}")
         return ConfigurationReference(
             api_version="bootstrap.cluster.x-k8s.io/v1alpha1",
@@ -126,7 +129,7 @@ class HttpStore:
                 url=_at(self._spec.machine_url or self._spec.url, key),
                 headers=headers,
                 ca_bundle=self._spec.ca_bundle,
-                sha256=digest,
+                sha256=sha256,
             ),
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, Protocol
 
+import msgspec
+
 from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import Reporting
@@ -24,8 +26,36 @@ STORE_FINALIZER: Final = "machineadm.infrastructure.cluster.x-k8s.io/store"
 STORE_ANNOTATION: Final = "machineadm.x-k8s.io/store"
 """On the MachineBootstrap: kind and name of that store. Its spec may be edited meanwhile."""
 
+STORED_ANNOTATION: Final = "machineadm.x-k8s.io/stored"
+"""On the data Secret: see `Stored`."""
+
 STORED_UNTIL_ANNOTATION: Final = "machineadm.x-k8s.io/stored-until"
 """On the MachineBootstrap, once its machine has joined: when the store forgets the configuration."""
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What a data Secret says of the reference in it, so that this can be renewed; kept as one annotation."""
+
+    sha256: str
+    """Of the configuration in the store."""
+
+    expires: int
+    """Seconds since 1970."""
+
+    generation: int
+    """Of the spec of which it was made: user data of another would be another machine's."""
+
+    def __str__(self) -> str:
+        return f"{self.sha256}/{self.expires}/{self.generation}"
+
+    @classmethod
+    def read(cls, text: str) -> Stored | None:
+        """Read such an annotation; None where it is none."""
+        sha256, _, rest = text.partition("/")
+        expires, _, generation = rest.partition("/")
+        if len(sha256) != 64 or not expires.isdigit() or not generation.isdigit():
+            return None
+        return cls(sha256=sha256, expires=int(expires), generation=int(generation))
 
 
 class StoreError(Exception):
@@ -87,11 +117,15 @@ class Opened(Protocol):
             StoreError: The store does not answer, or with something too large to be one.
         """
 
-    def reference(self, key: Key, data: bytes, now: float) -> ConfigurationReference:
+    @property
+    def fresh_for(self) -> float:
+        """Seconds for which a reference is good."""
+
+    def reference(self, key: Key, sha256: str, now: float) -> ConfigurationReference:
         """What the machine gets in place of its configuration.
 
         Args:
             key: Namespace and name of its MachineBootstrap.
-            data: The configuration.
+            sha256: Of the configuration.
             now: Seconds since 1970, from which on it can be fetched.
         """

@@ -673,3 +673,114 @@ def test_with_a_token_to_report_the_data_still_refers_to_what_the_store_has_afte
         assert shop.reference()["sha256"] == hashlib.sha256(kept).hexdigest()
 
     play(tmp_path, scene)
+
+
+async def fetched(shop: Shop) -> int:
+    """HTTP status of what the machine gets with its data as it is."""
+    reference = shop.reference()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(reference["url"], headers=reference["headers"]) as answer,
+    ):
+        return answer.status
+
+
+def test_the_token_in_the_data_is_good_for_as_long_as_the_infrastructure_takes(
+    tmp_path: Path,
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(**REPORTING)
+        await worker(one)
+        await one.settle()
+        kept, first = shop.kept(), shop.reference()
+        before = one.management.get("secrets", "worker")
+        for _ in range(6):
+            one.passes(minutes=41)
+            one.restart()
+            again = await one.settle()
+            assert again["worker"] is not None
+            assert await fetched(shop) == 200
+        reference = shop.reference()
+        assert reference["headers"] != first.pop("headers")
+        assert {k: v for k, v in reference.items() if k != "headers"} == first
+        assert shop.kept() == kept
+        # Nothing else of the Secret changed: it is the one that the Machine names.
+        after = one.management.get("secrets", "worker")
+        for meta in (before["metadata"], after["metadata"]):
+            meta["annotations"].pop("machineadm.x-k8s.io/stored")
+            meta.pop("resourceVersion")
+        assert after["metadata"] == before["metadata"]
+        assert after["data"]["format"] == before["data"]["format"]
+
+        machine = one.management.get("machines", "worker")
+        spec = machine["spec"] | {"providerID": "cloud:///1"}
+        await one.management.change("machines", "worker", spec=spec)
+        consumed = one.data("worker")
+        one.passes(hours=3)
+        await one.settle()
+        assert one.data("worker") == consumed, "the infrastructure has read it"
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("why", ["edited", "store gone", "template gone"])
+def test_a_token_that_cannot_be_renewed_is_told_before_it_expires(why: str, tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        template = {
+            "template": '#cloud-config\nwrite_files:\n- path: /run/machineadm/x\n  permissions: "0600"\n  content: {{ machine_config | quote }}\n'
+        }
+        spec: dict[str, Any] = {}
+        if why == "template gone":
+            await one.management.put(
+                "configmaps", {"metadata": {"name": "own"}, "apiVersion": "v1", "data": template}
+            )
+            spec = {"machine": {"bootstrapperTemplateConfigMapName": "own"}}
+        await worker(one, **spec)
+        await one.settle()
+        assert one.condition("worker") == ("True", "Available"), one.message("worker")
+        data = one.data("worker")
+        if why == "edited":
+            there = one.management.get("machinebootstraps", "worker")
+            meta = there["metadata"] | {"generation": 2}
+            await one.management.change("machinebootstraps", "worker", metadata=meta)
+        elif why == "store gone":
+            await one.management.remove("httpbootstrapstores", "edge")
+        else:
+            await one.management.remove("configmaps", "own")
+        one.passes(minutes=41)
+        await one.settle()
+        assert one.data("worker") == data
+        status, reason = one.condition("worker", "StoreSynced")
+        assert status == "False"
+        assert reason in ("URLExpiresTooSoon", "StoreNotFound")
+        assert one.condition("worker") == ("True", "Available")
+
+    play(tmp_path, scene)
+
+
+def test_a_store_that_comes_back_goes_on_with_what_it_kept(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(retention={"gracePeriod": "0s"})
+        await worker(one)
+        await one.settle()
+        await one.management.remove("httpbootstrapstores", "edge")
+        await one.joins("worker")
+        await one.settle()
+        assert one.condition("worker", "StoreSynced") == ("False", "StoreNotFound")
+        assert one.condition("worker", "Ready") == ("True", "Ready")
+        assert one.management.get("machinebootstraps", "worker")["metadata"]["finalizers"]
+        while len(one.controller.queue):
+            key = await one.controller.queue.get()
+            one.controller.queue.done(key, failed=False)
+
+        await shop.store(retention={"gracePeriod": "0s"})
+        await one.refresh()
+        assert len(one.controller.queue) == 1, "nobody woke it"
+        await one.settle()
+        assert shop.kept() is None
+
+    play(tmp_path, scene)
