@@ -22,11 +22,7 @@ from machineadm.controllers.reports.intake import Intake
 from machineadm.controllers.reports.polling import INTERVAL, Poller
 from machineadm.controllers.runtime.client import Client, Connection
 from machineadm.controllers.runtime.events import About, Events
-from machineadm.controllers.runtime.kubeconfig import (
-    KubeconfigError,
-    from_kubeconfig,
-    from_pod,
-)
+from machineadm.controllers.runtime.kubeconfig import KubeconfigError, connected
 from machineadm.controllers.runtime.lease import Election
 from machineadm.controllers.runtime.logs import set_up
 from machineadm.controllers.runtime.metrics import Metrics
@@ -40,6 +36,7 @@ from machineadm.controllers.runtime.serving import (
     self_signed,
 )
 from machineadm.controllers.stores.opening import Stores
+from machineadm.controllers.stores.status import StoreKeeper
 
 _NAME: Final = "machineadm-bootstrap-controller"
 _USAGE: Final = 2
@@ -54,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     set_up(parsed.log_format, verbose=parsed.verbose)
     try:
-        connection = _connection(parsed.kubeconfig)
+        connection = connected(parsed.kubeconfig)
         reports = _reports(parsed)
     except (KubeconfigError, AddressError) as error:
         print(f"{_NAME}: {error}", file=sys.stderr)
@@ -223,16 +220,6 @@ def _bundle(file: str) -> str:
     return text
 
 
-def _connection(kubeconfig: str | None) -> Connection:
-    if kubeconfig is None:
-        return from_pod(os.environ)
-    try:
-        data = Path(kubeconfig).read_bytes()
-    except OSError as error:
-        raise KubeconfigError(f"{kubeconfig}: {error.strerror}") from None
-    return from_kubeconfig(data, files=True)
-
-
 async def _serve(
     connection: Connection, parsed: argparse.Namespace, reports: _Reports | None
 ) -> int:
@@ -286,7 +273,14 @@ async def _serve(
             works=lambda: controller.works,
             interval=parsed.report_interval,
         )
-        beside: list[Callable[[], Coroutine[Any, Any, None]]] = [intake.run, poller.run]
+        keeper = StoreKeeper(
+            client, stores, controller.bootstraps, now=now, works=lambda: controller.works
+        )
+        beside: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            intake.run,
+            poller.run,
+            keeper.run,
+        ]
         more: tuple[Listener, ...] = ()
         if reports is not None and reports.at is not None:
             kept = reports.certificates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -27,6 +28,7 @@ IDLE: Final = "Idle"
 """Reason of the error where a watch was silent for that long."""
 
 _RETRIES: Final = 4
+_AT_ONCE: Final = 65536
 _PASSING: Final = frozenset({429, 500, 502, 503, 504})
 _PAGE: Final = 500
 _JSON: Final = "application/json"
@@ -388,7 +390,8 @@ class Client:
             method,
             self.connection.server + path,
             params=query,
-            data=data,
+            # A large one in pieces: it would hold up all else.
+            data=data if data is None or len(data) < _AT_ONCE else io.BytesIO(data),
             headers=headers,
             timeout=timeout,
             # A redirect would carry the credentials to wherever it leads.

@@ -158,6 +158,24 @@ def _tls(cluster: _ClusterData, user: _UserData) -> ssl.SSLContext:
     return context
 
 
+def connected(kubeconfig: str | None) -> Connection:
+    """The connection that a program was told to use.
+
+    Args:
+        kubeconfig: Path of a kubeconfig of whoever started it; None: that of this pod.
+
+    Raises:
+        KubeconfigError: It cannot be used.
+    """
+    if kubeconfig is None:
+        return from_pod(os.environ)
+    try:
+        data = Path(kubeconfig).read_bytes()
+    except OSError as error:
+        raise KubeconfigError(f"{kubeconfig}: {error.strerror}") from None
+    return from_kubeconfig(data, files=True)
+
+
 def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     """Have a context use a certificate and its key, both in PEM.
 

@@ -14,11 +14,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from machineadm.controllers.runtime.client import Client
+from machineadm.controllers.runtime.kubeconfig import KubeconfigError, connected
 from machineadm.controllers.runtime.logs import set_up
 from machineadm.controllers.runtime.serving import AddressError, Certificates, address, served
 from machineadm.controllers.runtime.tasks import cancelled
-from machineadm.controllers.stores.disk import Disk
-from machineadm.controllers.stores.server import Identities, StoreServer
+from machineadm.controllers.stores.disk import Disk, DiskBackend
+from machineadm.controllers.stores.secrets import SecretBackend
+from machineadm.controllers.stores.server import Backend, Identities, StoreServer
 from machineadm.controllers.stores.tokens import key_of
 
 _NAME: Final = "machineadm-store"
@@ -49,7 +52,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Keep the configurations of machines until they have fetched them (HTTPBootstrapStore).",
     )
     add = parser.add_argument
-    add("--directory", required=True, metavar="DIRECTORY", help="where they are kept")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--directory", metavar="DIRECTORY", help="where they are kept, in files")
+    where.add_argument(
+        "--secrets-namespace",
+        metavar="NAMESPACE",
+        help="where they are kept, in Secrets: no disk, and any number of replicas",
+    )
+    add(
+        "--kubeconfig",
+        metavar="FILE",
+        help="the cluster of those Secrets; default: that of this pod",
+    )
     add(
         "--manager-tokens",
         required=True,
@@ -156,12 +170,37 @@ async def _serve(parsed: argparse.Namespace) -> int:
     tls, kept = _tls(parsed)
     managers = _Lines(parsed.manager_tokens, _tokens)
     keys = [_Lines(one, _key) for one in parsed.machine_key]
+    async with AsyncExitStack() as stack:
+        backend = await _backend(parsed, stack)
+        await _served(parsed, stack, backend, managers, keys, tls, kept)
+    return 0
+
+
+async def _backend(parsed: argparse.Namespace, stack: AsyncExitStack) -> Backend:
+    if parsed.directory:
+        try:
+            return DiskBackend(Disk(Path(parsed.directory)))
+        except OSError as error:
+            raise AddressError(f"--directory {parsed.directory}: {error.strerror}") from None
     try:
-        disk = Disk(Path(parsed.directory))
-    except OSError as error:
-        raise AddressError(f"--directory {parsed.directory}: {error.strerror}") from None
+        connection = connected(parsed.kubeconfig)
+    except KubeconfigError as error:
+        raise AddressError(str(error)) from None
+    client = await stack.enter_async_context(Client(connection))
+    return SecretBackend(client, parsed.secrets_namespace)
+
+
+async def _served(
+    parsed: argparse.Namespace,
+    stack: AsyncExitStack,
+    backend: Backend,
+    managers: _Lines,
+    keys: Sequence[_Lines],
+    tls: ssl.SSLContext | None,
+    kept: Certificates | None,
+) -> None:
     server = StoreServer(
-        disk,
+        backend,
         Identities(managers=managers, keys=lambda: [key for one in keys for key in one()]),
         agents=Path(parsed.agent_directory) if parsed.agent_directory else None,
         now=time.time,
@@ -170,14 +209,12 @@ async def _serve(parsed: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        renews = [] if kept is None else [asyncio.ensure_future(kept.keep())]
-        stack.push_async_callback(cancelled, *renews)
-        port = await stack.enter_async_context(served(server.app(), parsed.address, tls))
-        _LOG.info("store at port %d", port)
-        await stop.wait()
-        _LOG.info("ending")
-    return 0
+    renews = [] if kept is None else [asyncio.ensure_future(kept.keep())]
+    stack.push_async_callback(cancelled, *renews)
+    port = await stack.enter_async_context(served(server.app(), parsed.address, tls))
+    _LOG.info("store at port %d", port)
+    await stop.wait()
+    _LOG.info("ending")
 
 
 def _tls(parsed: argparse.Namespace) -> tuple[ssl.SSLContext | None, Certificates | None]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from machineadm.controllers.runtime.store import Key
+from machineadm.controllers.stores.port import Part
 
-Part = Literal["configuration", "status"]
 _PARTS: Final[tuple[Part, ...]] = ("configuration", "status")
 _ATTEMPTS: Final = 3
 
@@ -89,3 +90,26 @@ class Disk:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
+
+
+class DiskBackend:
+    """Files, written and read beside everything else.
+
+    Args:
+        disk: Where they are.
+    """
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    async def get(self, key: Key, part: Part) -> bytes | None:
+        """See the port."""
+        return await asyncio.to_thread(self._disk.get, key, part)
+
+    async def put(self, key: Key, part: Part, data: bytes) -> None:
+        """See the port."""
+        await asyncio.to_thread(self._disk.put, key, part, data)
+
+    async def remove(self, key: Key, part: Part | None = None) -> None:
+        """See the port."""
+        await asyncio.to_thread(self._disk.remove, key, part)

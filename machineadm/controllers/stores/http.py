@@ -21,6 +21,8 @@ from machineadm.controllers.stores.port import LARGEST_REPORT, StoreError
 from machineadm.controllers.stores.tokens import FETCH, REPORT, issued
 from machineadm.redaction import Secret
 
+_NOBODY: Final = "machineadm.probe.invalid"
+
 _AGAIN: Final = 10.0
 """Seconds after a failure that may pass by itself."""
 
@@ -74,6 +76,10 @@ class HttpStore:
             # What a machine of the same name once reported is not this one's.
             await self._call("DELETE", (*key, "status"))
         await self._call(self._spec.method, key, data)
+
+    async def probe(self, namespace: str) -> None:
+        """See the port."""
+        await self._call("GET", (namespace, _NOBODY))
 
     async def remove(self, key: Key) -> None:
         """See the port."""

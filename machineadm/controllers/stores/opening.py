@@ -7,14 +7,14 @@ import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import msgspec
 
 from machineadm.api.infrastructure.v1alpha1.http import HTTPBootstrapStore, HTTPBootstrapStoreSpec
 from machineadm.api.meta import KeyReference
-from machineadm.controllers.capi.types import Metadata
+from machineadm.controllers.capi.types import Condition, Metadata
 from machineadm.controllers.runtime.client import Client
 from machineadm.controllers.runtime.kubeconfig import load_pair
 from machineadm.controllers.runtime.resources import (
@@ -43,10 +43,18 @@ class StoreObject(Cached, frozen=True, kw_only=True):
 
     raw: bytes
     deleted: bool
+    generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+    status: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class _Status(msgspec.Struct):
+    conditions: tuple[Condition, ...] = ()
 
 
 class _Object(msgspec.Struct):
     metadata: Metadata
+    status: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Secret(msgspec.Struct):
@@ -55,7 +63,8 @@ class _Secret(msgspec.Struct):
 
 def store_object(data: bytes) -> StoreObject:
     """Project a store. Raises `msgspec.ValidationError` where it is none."""
-    meta = msgspec.json.decode(data, type=_Object).metadata
+    read = msgspec.json.decode(data, type=_Object)
+    meta = read.metadata
     return StoreObject(
         namespace=meta.namespace,
         name=meta.name,
@@ -63,6 +72,9 @@ def store_object(data: bytes) -> StoreObject:
         version=meta.resource_version,
         raw=bytes(data),
         deleted=meta.deletion_timestamp is not None,
+        generation=meta.generation,
+        conditions=msgspec.json.decode(read.status, type=_Status).conditions,
+        status=msgspec.json.decode(read.status),
     )
 
 

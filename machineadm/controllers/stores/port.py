@@ -33,6 +33,21 @@ STORED_UNTIL_ANNOTATION: Final = "machineadm.x-k8s.io/stored-until"
 """On the MachineBootstrap, once its machine has joined: when the store forgets the configuration."""
 
 
+Part = Literal["configuration", "status"]
+"""What a store keeps of a machine: what it is given, and what it reported last."""
+
+
+class TooLargeError(Exception):
+    """It is more than what keeps a store's bytes takes.
+
+    Args:
+        most: Bytes that it takes.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"larger than {max(most, 0)} bytes")
+
+
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """What a data Secret says of the reference in it, so that this can be renewed; kept as one annotation."""
 
@@ -86,6 +101,16 @@ class Opened(Protocol):
 
         Raises:
             StoreError: It is not kept.
+        """
+
+    async def probe(self, namespace: str) -> None:
+        """Ask for something that is never there, with the manager's credentials.
+
+        Args:
+            namespace: In which to ask.
+
+        Raises:
+            StoreError: It does not answer, or refuses the manager.
         """
 
     async def remove(self, key: Key) -> None:

@@ -20,8 +20,7 @@ from aiohttp import web
 
 from machineadm.controllers.runtime.logs import about
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.disk import Part
-from machineadm.controllers.stores.port import LARGEST_REPORT
+from machineadm.controllers.stores.port import LARGEST_REPORT, Part, TooLargeError
 from machineadm.controllers.stores.tokens import FETCH, REPORT, Claims, opened, subject
 
 CONFIGURATIONS: Final = "/v1/configurations"
@@ -48,15 +47,19 @@ Value = TypeVar("Value")
 
 
 class Backend(Protocol):
-    """What keeps the bytes. Its calls may take a while, and are made in threads."""
+    """What keeps the bytes. All raise `OSError` where it cannot."""
 
-    def get(self, key: Key, part: Part) -> bytes | None:
+    async def get(self, key: Key, part: Part) -> bytes | None:
         """Read a part; None if it is not there."""
 
-    def put(self, key: Key, part: Part, data: bytes) -> None:
-        """Keep a part, whole or not at all."""
+    async def put(self, key: Key, part: Part, data: bytes) -> None:
+        """Keep a part, whole or not at all.
 
-    def remove(self, key: Key, part: Part | None = None) -> None:
+        Raises:
+            TooLargeError: It takes less.
+        """
+
+    async def remove(self, key: Key, part: Part | None = None) -> None:
         """Forget a part, or all of a machine."""
 
 
@@ -147,21 +150,21 @@ class StoreServer:
         self._of_manager(request)
         key = _key(request)
         data = await self._body(request, LARGEST)
-        await self._done(lambda: self._backend.put(key, "configuration", data))
+        await self._done(self._backend.put(key, "configuration", data))
         _LOG.info("stored %d bytes", len(data), extra=_named(key))
         return web.Response(status=204)
 
     async def _remove(self, request: web.Request) -> web.Response:
         self._of_manager(request)
         key = _key(request)
-        await self._done(lambda: self._backend.remove(key))
+        await self._done(self._backend.remove(key))
         _LOG.info("removed", extra=_named(key))
         return web.Response(status=204)
 
     async def _forget_report(self, request: web.Request) -> web.Response:
         self._of_manager(request)
         key = _key(request)
-        await self._done(lambda: self._backend.remove(key, "status"))
+        await self._done(self._backend.remove(key, "status"))
         return web.Response(status=204)
 
     async def _show_report(self, request: web.Request) -> web.Response:
@@ -194,7 +197,7 @@ class StoreServer:
         # A report of a machine whose configuration is removed would stay for ever.
         await self._kept(key, "configuration")
         data = await self._body(request, LARGEST_REPORT)
-        await self._done(lambda: self._backend.put(key, "status", data))
+        await self._done(self._backend.put(key, "status", data))
         return web.Response(status=204)
 
     # Everybody's.
@@ -271,14 +274,16 @@ class StoreServer:
             self._reading -= 1
 
     async def _kept(self, key: Key, part: Part) -> bytes:
-        data = await self._done(lambda: self._backend.get(key, part))
+        data = await self._done(self._backend.get(key, part))
         if data is None:
             raise RefusedError(404)
         return data
 
-    async def _done(self, call: Callable[[], Value]) -> Value:
+    async def _done(self, call: Awaitable[Value]) -> Value:
         try:
-            return await asyncio.to_thread(call)
+            return await call
+        except TooLargeError as error:
+            raise RefusedError(413, str(error)) from None
         except OSError as error:
             _LOG.error("the store cannot do it: %s", error.strerror or error)
             raise RefusedError(507, "the store cannot keep or read it", later=True) from None

@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -625,8 +625,16 @@ def test_a_killed_controller_leaves_one_data_secret_and_one_token(
 
 
 @contextmanager
-def store_program(directory: Path, authority: Authority) -> Generator[tuple[str, bytes, str]]:
-    """machineadm-store on a free port; yields its URL, the key of machines and the manager's token."""
+def store_program(
+    directory: Path, authority: Authority, where: Sequence[str] = ()
+) -> Generator[tuple[str, bytes, str]]:
+    """machineadm-store on a free port; yields its URL, the key of machines and the manager's token.
+
+    Args:
+        directory: An empty directory.
+        authority: Of its certificate.
+        where: Options that say where it keeps everything; none: below `kept` in that directory.
+    """
     key, token = secrets.token_bytes(32).hex().encode(), secrets.token_hex(32)
     (directory / "key").write_bytes(key)
     (directory / "token").write_text(token)
@@ -638,7 +646,7 @@ def store_program(directory: Path, authority: Authority) -> Generator[tuple[str,
                 sys.executable,
                 "-m",
                 "machineadm.controllers.stores.cli",
-                f"--directory={directory / 'kept'}",
+                *(where or (f"--directory={directory / 'kept'}",)),
                 f"--manager-tokens={directory / 'token'}",
                 f"--machine-key={directory / 'key'}",
                 f"--certificate={identity.certificate}",
@@ -682,6 +690,13 @@ def test_a_machine_fetches_its_configuration_from_the_store_which_forgets_it_whe
         one.store(url, authority.certificate, key, token)
         one.has_data("cp-0")
         assert one.condition("cp-0", "StoreSynced") == "True/Synced"
+
+        def ready() -> str:
+            status = one.get("httpbootstrapstore", "edge").get("status", {})
+            (found,) = [c for c in status.get("conditions", ()) if c["type"] == "Ready"] or [{}]
+            return str(found.get("status"))
+
+        until(lambda: ready() == "True", "the store says that it can be used")
         document = configuration_in(one.data("cp-0"), "ConfigurationReference")
         assert kept.stat().st_size > 1000
         # The authority's key and all else is in the store, and not in the Secret.
@@ -699,11 +714,20 @@ def test_a_machine_fetches_its_configuration_from_the_store_which_forgets_it_whe
         assert (tree / "etc/motd").read_text() == "from the store\n"
         assert (tree / "etc/kubernetes/pki/ca.key").read_bytes() == authority_key
 
+        # Below a root it reports nowhere: the agent's own sink does it, to where the stored configuration says.
+        told = json.loads(kept.read_bytes())["spec"]["reporting"]
+        put_report(
+            told["url"],
+            b'{"apiVersion":"bootstrap.cluster.x-k8s.io/v1alpha1","kind":"BootstrapStatus","phase":"Preparing"}',
+            headers={name: Secret(value) for name, value in told["headers"].items()},
+            ca_bundle=told["caBundle"],
+        )
+
         def reported() -> str:
             status = one.get("machinebootstrap", "cp-0")["status"]
             return str(status.get("report", {}).get("phase"))
 
-        until(lambda: reported() == "Prepared", "the machine's own report")
+        until(lambda: reported() == "Preparing", "the machine's own report")
 
         one.status("machine", "cp-0", {"nodeRef": {"name": "cp-0"}})
         until(lambda: one.condition("cp-0", "StoreSynced") == "True/Removed", "it is removed")
@@ -720,6 +744,59 @@ def test_a_machine_fetches_its_configuration_from_the_store_which_forgets_it_whe
         one.has_data("cp-1")
         server.kubectl("delete", "machinebootstrap", "cp-1", "--namespace=stores", "--timeout=60s")
         assert not (tmp_path / "kept/stores").exists()
+    for log in ("log", "store.log"):
+        for word in ("ERROR", "orbidden", "Traceback", token, key.decode()):
+            assert word not in (tmp_path / log).read_text(), (tmp_path / log).read_text()
+
+
+def test_a_store_in_secrets_has_the_rights_that_it_is_installed_with(
+    server: Server, account: Path, system_namespace: None, tmp_path: Path
+) -> None:
+    one = Namespace(server, "secret-stores")
+    one.cluster()
+    server.kubectl("create", "namespace", "machineadm-store-system")
+    text = (ROOT / "deploy/components/infrastructure.yaml").read_text()
+    for document in yaml.safe_load_all(text):
+        if document["kind"] in ("ServiceAccount", "Role", "RoleBinding"):
+            server.create(document)
+    config = json.loads(server.kubeconfig.read_text())
+    shown = ("create", "token", "machineadm-store", "--namespace=machineadm-store-system")
+    config["users"][0]["user"] = {"token": server.kubectl(*shown).strip()}
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    authority = Authority()
+    where = (
+        "--secrets-namespace=machineadm-store-system",
+        f"--kubeconfig={tmp_path / 'kubeconfig'}",
+    )
+    reference = {
+        "apiGroup": "infrastructure.cluster.x-k8s.io",
+        "kind": "HTTPBootstrapStore",
+        "name": "edge",
+    }
+
+    def kept() -> list[Object]:
+        found = server.get("secret", "--namespace=machineadm-store-system")
+        return [item for item in found["items"] if item["metadata"]["name"].startswith("stored-")]
+
+    with (
+        store_program(tmp_path, authority, where) as (url, key, token),
+        controller(account, tmp_path / "log", "--namespace=secret-stores"),
+    ):
+        one.store(url, authority.certificate, key, token)
+        one.machine("cp-0", control_plane=True, spec={"infrastructureRef": reference})
+        one.has_data("cp-0")
+        (stored,) = kept()
+        assert b"PRIVATE KEY" in base64.b64decode(stored["data"]["configuration"])
+        told = json.loads(base64.b64decode(stored["data"]["configuration"]))["spec"]["reporting"]
+        put_report(
+            told["url"],
+            b'{"phase":"Preparing"}',
+            headers={name: Secret(value) for name, value in told["headers"].items()},
+            ca_bundle=told["caBundle"],
+        )
+        assert set(kept()[0]["data"]) == {"configuration", "status"}
+        one.status("machine", "cp-0", {"nodeRef": {"name": "cp-0"}})
+        until(lambda: not kept(), "it is removed")
     for log in ("log", "store.log"):
         for word in ("ERROR", "orbidden", "Traceback", token, key.decode()):
             assert word not in (tmp_path / log).read_text(), (tmp_path / log).read_text()

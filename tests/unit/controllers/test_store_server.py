@@ -25,8 +25,10 @@ import pytest
 
 from machineadm.controllers.runtime.serving import served
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.disk import Disk, Part
-from machineadm.controllers.stores.port import LARGEST_REPORT
+from machineadm.controllers.stores.disk import Disk, DiskBackend
+from machineadm.controllers.stores.port import LARGEST_REPORT, Part, TooLargeError
+from machineadm.controllers.stores.secrets import LARGEST as MOST
+from machineadm.controllers.stores.secrets import SecretBackend, name_of
 from machineadm.controllers.stores.server import (
     EACH_MINUTE,
     LARGEST,
@@ -34,6 +36,7 @@ from machineadm.controllers.stores.server import (
     StoreServer,
 )
 from machineadm.controllers.stores.tokens import FETCH, REPORT, issued, key_of, opened
+from tests.fakes.apiserver import ApiServer, client_of
 from tests.servers.authority import Authority
 
 KEY = b"k" * 32
@@ -58,7 +61,11 @@ class Stand:
         agents.mkdir()
         identities = Identities(managers=lambda: [MANAGER.encode()], keys=lambda: [KEY])
         self.server = StoreServer(
-            disk, identities, agents=agents, now=lambda: self.now, clock=lambda: self.now
+            DiskBackend(disk),
+            identities,
+            agents=agents,
+            now=lambda: self.now,
+            clock=lambda: self.now,
         )
         self.url = ""
         self.session: aiohttp.ClientSession
@@ -448,3 +455,110 @@ def test_what_it_cannot_start_with_is_said_in_one_line(
     (line,) = program.log.read_text().splitlines()
     assert line.startswith("machineadm-store: ")
     assert says in line
+
+
+# The same in Secrets.
+
+
+def in_secrets(
+    scene: Callable[[SecretBackend, ApiServer], Coroutine[object, object, None]],
+) -> None:
+    async def whole() -> None:
+        server = ApiServer()
+        async with client_of(server) as client:
+            await scene(SecretBackend(client, "default"), server)
+
+    asyncio.run(whole())
+
+
+def test_secrets_keep_both_parts_until_they_are_removed() -> None:
+    async def scene(one: SecretBackend, server: ApiServer) -> None:
+        assert await one.get(WORKER, "configuration") is None
+        await one.put(WORKER, "configuration", DATA)
+        await one.put(WORKER, "status", b"{}")
+        await one.put(WORKER, "configuration", b"new")
+        assert await one.get(WORKER, "configuration") == b"new"
+        assert await one.get(WORKER, "status") == b"{}"
+        assert await one.get(("default", "other"), "configuration") is None
+        (name,) = server.names("secrets")
+        assert "worker" not in name
+        await one.remove(WORKER, "status")
+        await one.remove(WORKER, "status")
+        assert await one.get(WORKER, "status") is None
+        assert await one.get(WORKER, "configuration") == b"new"
+        await one.remove(WORKER)
+        await one.remove(WORKER)
+        assert not server.names("secrets")
+
+    in_secrets(scene)
+
+
+def test_names_that_join_to_the_same_text_are_two_machines() -> None:
+    assert name_of(("a-b", "c")) != name_of(("a", "b-c"))
+    assert len(name_of(("n" * 63, "m" * 253))) <= 63
+
+
+@pytest.mark.parametrize("mark", [{}, {"machineadm.x-k8s.io/stored-for": "default/other"}])
+def test_a_secret_of_somebody_else_is_neither_read_nor_written(mark: dict[str, str]) -> None:
+    async def scene(one: SecretBackend, server: ApiServer) -> None:
+        meta = {"name": name_of(WORKER), "annotations": mark}
+        data = {"configuration": "c2VjcmV0"}
+        await server.put("secrets", {"metadata": meta, "data": data})
+        for call in (
+            one.get(WORKER, "configuration"),
+            one.put(WORKER, "configuration", DATA),
+            one.remove(WORKER),
+        ):
+            with pytest.raises(OSError, match="not of this store"):
+                await call
+        assert server.get("secrets", name_of(WORKER))["data"] == data
+
+    in_secrets(scene)
+
+
+@pytest.mark.parametrize("sizes", [(MOST + 1, 0), (MOST - 10, 11), (10, MOST)])
+def test_more_than_a_secret_holds_is_refused_and_what_was_there_stays(
+    sizes: tuple[int, int],
+) -> None:
+    async def scene(one: SecretBackend, server: ApiServer) -> None:
+        async def both() -> None:
+            await one.put(WORKER, "configuration", bytes(sizes[0]))
+            await one.put(WORKER, "status", bytes(sizes[1]))
+
+        with pytest.raises(TooLargeError, match="larger than"):
+            await both()
+        kept = await one.get(WORKER, "configuration")
+        assert kept is None or len(kept) == sizes[0]
+        assert await one.get(WORKER, "status") is None
+
+    in_secrets(scene)
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_an_api_server_that_refuses_is_told_as_a_store_that_cannot(status: int) -> None:
+    async def scene(one: SecretBackend, server: ApiServer) -> None:
+        await one.put(WORKER, "configuration", DATA)
+        server.fail = lambda method, path: status
+        for call in (
+            one.get(WORKER, "configuration"),
+            one.put(WORKER, "configuration", DATA),
+            one.remove(WORKER),
+        ):
+            with pytest.raises(OSError, match="as the test wants"):
+                await call
+
+    in_secrets(scene)
+
+
+def test_of_two_replicas_that_write_at_once_neither_loses_the_other_s_part() -> None:
+    async def scene(one: SecretBackend, server: ApiServer) -> None:
+        other = one
+        reports = [b'{"attempt":%d}' % number for number in range(3)]
+        await asyncio.gather(
+            one.put(WORKER, "configuration", DATA),
+            *(other.put(WORKER, "status", r) for r in reports[:1]),
+        )
+        assert await one.get(WORKER, "configuration") == DATA
+        assert await one.get(WORKER, "status") == reports[0]
+
+    in_secrets(scene)

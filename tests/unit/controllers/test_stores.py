@@ -21,8 +21,9 @@ from machineadm.controllers.reports.intake import Intake
 from machineadm.controllers.reports.polling import Poller
 from machineadm.controllers.runtime.serving import served
 from machineadm.controllers.runtime.tasks import cancelled
-from machineadm.controllers.stores.disk import Disk
+from machineadm.controllers.stores.disk import Disk, DiskBackend
 from machineadm.controllers.stores.server import LARGEST, Identities, StoreServer
+from machineadm.controllers.stores.status import StoreKeeper
 from tests.controllers_world import World, configuration_in, world
 from tests.fakes.apiserver import Object
 
@@ -85,7 +86,7 @@ async def shop(directory: Path) -> AsyncIterator[Shop]:
     async with world() as one:
         disk = Disk(directory / "store")
         server = StoreServer(
-            disk,
+            DiskBackend(disk),
             Identities(managers=lambda: [MANAGER.encode()], keys=lambda: [KEY]),
             now=lambda: one.now.timestamp(),
             clock=lambda: one.now.timestamp(),
@@ -782,5 +783,63 @@ def test_a_store_that_comes_back_goes_on_with_what_it_kept(tmp_path: Path) -> No
         assert len(one.controller.queue) == 1, "nobody woke it"
         await one.settle()
         assert shop.kept() is None
+
+    play(tmp_path, scene)
+
+
+async def looked(shop: Shop) -> dict[str, tuple[str, str]]:
+    """Have the store's status written.
+
+    Returns:
+        Status and reason of each condition.
+    """
+    one = shop.one
+    await one.refresh()
+    keeper = StoreKeeper(
+        one.client,
+        one.controller.stores,
+        one.controller.bootstraps,
+        now=lambda: one.now,
+        works=lambda: True,
+    )
+    await keeper.look(("default", "edge"))
+    status = one.management.get("httpbootstrapstores", "edge")["status"]
+    return {each["type"]: (each["status"], each["reason"]) for each in status["conditions"]}
+
+
+def test_a_store_says_whether_it_can_be_used_and_how_much_it_keeps(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store()
+        assert await looked(shop) == {
+            "Ready": ("True", "Ready"),
+            "CredentialsAvailable": ("True", "Available"),
+            "Reachable": ("True", "Reachable"),
+        }
+        await worker(one)
+        await one.settle()
+        await looked(shop)
+        status = one.management.get("httpbootstrapstores", "edge")["status"]
+        assert status["objects"] == 1
+        version = one.management.objects_version
+        one.passes(minutes=1)
+        await looked(shop)
+        assert one.management.objects_version == version, "nothing is new"
+
+        for status_code, ready, reachable in (
+            (401, "CredentialsRejected", "True"),
+            (503, "Unreachable", "False"),
+        ):
+            shop.fail = lambda method, path, code=status_code: code  # type: ignore[misc]
+            found = await looked(shop)
+            assert found["Ready"] == ("False", ready)
+            assert found["Reachable"][0] == reachable
+        shop.fail = lambda method, path: 0
+        assert (await looked(shop))["Ready"] == ("True", "Ready")
+        await one.management.remove("secrets", "edge")
+        one.restart()
+        found = await looked(shop)
+        assert found["CredentialsAvailable"] == ("False", "StoreNotReady")
+        assert found["Reachable"][0] == "Unknown"
 
     play(tmp_path, scene)
