@@ -60,7 +60,7 @@ from machineadm.steps.kubeadm.versions import (
 _VERSION_TIMEOUT = 30.0
 _NOTHING = Evidence()
 # A registry that has no such image has none the third time either.
-_MOSTREFUSALS = 3
+_MOST_REFUSALS = 3
 REFUSALS = "kubeadm/refusals"
 # The phases of join that come after the manifests and before etcd knows of the machine.
 _AFTER_MANIFESTS = frozenset(("check-etcd", "kubelet-start"))
@@ -367,14 +367,14 @@ class Attempt:
             clock=moment(self._host.clock.now()),
         )
         refused = self._count_refusals(error.code == NO_IMAGE.code)
-        error.passing = error.passing and refused < _MOSTREFUSALS
+        error.passing = error.passing and refused < _MOST_REFUSALS
         return with_cause(error, self._host)
 
     def _count_refusals(self, again: bool) -> int:
         """How many times in a row a registry has said that it has no such image."""
         told = self._host.state.read(REFUSALS, durable=False) or b""
         count = (int(told) if told.isdigit() else 0) + 1 if again else 0
-        if 0 < count < _MOSTREFUSALS:
+        if 0 < count < _MOST_REFUSALS:
             self._host.state.write(REFUSALS, b"%d" % count, durable=False)
         else:
             self._host.state.remove(REFUSALS, durable=False)

@@ -6,8 +6,8 @@ change nothing, so the run ends, and says which field does what the script wante
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Final, NoReturn
+from collections.abc import Sequence
+from typing import ClassVar, Final, NoReturn
 
 import msgspec
 
@@ -141,7 +141,10 @@ class JudgeFile(msgspec.Struct, frozen=True, kw_only=True):
         content = host.files.read(self.path) if stat.kind is FileKind.FILE else b""
         if content is None or digest_of(content) == shown.sha256:
             return None
-        fields = tuple(_fields(self.files.content(host), content))
+        # Loaded for a change alone: it reads YAML, and knows every field.
+        from machineadm.steps.kubeadm.edited_fields import edited_fields
+
+        fields = tuple(edited_fields(self.files.content(host), content))
         return msgspec.structs.replace(shown, changed=fields[:_MOST_FIELDS])
 
 
@@ -231,66 +234,3 @@ def _refuse(path: str, fields: Sequence[str]) -> NoReturn:
         f"a command has changed {path}, which is a copy of what kubeadm is given: the change would be lost",
         hint=f"{instead}, take the change out of the command, and run again",
     )
-
-
-def _fields(before: bytes, after: bytes) -> Iterator[str]:
-    """Our fields for what differs between two streams of kubeadm's documents; nothing where it is no YAML any more."""
-    import yaml
-
-    try:
-        old, new = (
-            {str(one.get("kind")): one for one in yaml.safe_load_all(text) if isinstance(one, dict)}
-            for text in (before, after)
-        )
-    except yaml.YAMLError:
-        return
-    known: set[str] = set()
-    for kind in sorted(old.keys() | new.keys()):
-        for place in _differences(old.get(kind), new.get(kind), ""):
-            field = _field(f"{kind}{place}")
-            if field and field not in known:
-                known.add(field)
-                yield field
-
-
-def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(key for key in new if key not in old)]:
-            yield from _differences(old.get(key), new.get(key), f"{place}.{key}")
-    elif isinstance(old, list) and isinstance(new, list):
-        for index in range(max(len(old), len(new))):
-            one, other = (items[index] if index < len(items) else None for items in (old, new))
-            yield from _differences(one, other, f"{place}[]")
-    elif isinstance(new, dict) and old is None:
-        for key, value in new.items():
-            yield from _differences(None, value, f"{place}.{key}")
-    elif isinstance(new, list) and old is None:
-        yield from _differences([], new, place)
-    elif old != new:
-        yield place
-
-
-def _field(place: str) -> str:
-    """Our field for a place in kubeadm's documents; the nearest one that is known; empty: none."""
-    from machineadm.documents.kubeadm_fields import ALL, Ours
-
-    kind, _, rest = place.partition(".")
-    if kind in ("KubeletConfiguration", "KubeProxyConfiguration"):
-        own = ALL[f"{kind} of the cluster"]
-        return f"spec.{own.path}" if isinstance(own, Ours) else ""
-    parts = rest.split(".")
-    while parts:
-        for begin in (kind, kind[:1].lower() + kind[1:]):
-            name = ".".join((begin, *parts))
-            # Exactly, or the first of the fields below it: extraArgs is a list of pairs in one version, and a map in another.
-            for key, home in ALL.items():
-                below = key.startswith((f"{name}.", f"{name}[", f"{name}{{"))
-                if isinstance(home, Ours) and (key == name or below):
-                    cut = (
-                        home.path.rpartition("[")[0]
-                        if below and "[]" in key[len(name) :]
-                        else home.path
-                    )
-                    return f"spec.{cut}"
-        parts.pop()
-    return ""

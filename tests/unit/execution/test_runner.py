@@ -49,6 +49,21 @@ def test_steps_are_carried_out_in_order() -> None:
     assert done(events) == {"files/write": Change.CHANGED, "sysctl/apply": Change.CHANGED}
 
 
+def test_a_step_is_looked_at_once_and_once_more_only_behind_a_change() -> None:
+    machine = {"first/in-place", "last/in-place"}
+    names = ("first/in-place", "second/to-do", "third/to-do", "last/in-place")
+    steps = [ToyStep(name, machine) for name in names]
+
+    run(FakeHost(), *steps)
+
+    assert [step.calls for step in steps] == [
+        ["check"],
+        ["check", "apply"],
+        ["check", "check", "apply"],
+        ["check", "check"],
+    ]
+
+
 def test_a_second_run_changes_nothing_and_writes_no_journal() -> None:
     host, machine = FakeHost(), set[str]()
     steps = (ToyStep("files/write", machine), ToyStep("commands/a", machine, once=True))
