@@ -169,6 +169,7 @@ def _enum(taken: Taken, path: str) -> Schema:
 
 
 def _enumeration(values: list[Any], path: str) -> Schema:
+    # By the exact type: True is an int to isinstance().
     kinds = {type(value) for value in values}
     if kinds == {str}:
         return {"type": "string", "enum": values}

@@ -48,6 +48,7 @@ class Structural:
         self._defaults = defaults
         self._descriptions = descriptions
         self._undescribed = frozenset(undescribed)
+        # By type and not by place: descriptions of fields are added where they stand.
         self._known: dict[type, Schema] = {}
         # Types that are being walked, to notice one that holds itself.
         self._open: list[type] = []
@@ -76,6 +77,7 @@ class Structural:
         # The API server defines metadata itself, and refuses a schema that specifies more of it
         # than the names.
         properties["metadata"] = {"type": "object"}
+        # The server would drop what a controller writes there.
         if status and "status" not in properties:
             raise GenerationError(name, "has a status subresource, but no field status")
         found = {**schema, "properties": properties, "description": self._of_class(type_.cls)}
@@ -173,6 +175,7 @@ class Structural:
                 required.append(field.encode_name)
             # Only optional ones: a required field neither comes nor goes.
             elif rules.immutable_field() in schema.get(_VALIDATIONS, ()):
+                # With the field's own rule neither its value nor its being there can change.
                 presence.append(rules.immutable_presence(field.encode_name))
         schema = {"type": "object"}
         if properties:
@@ -217,6 +220,7 @@ class Structural:
         # The one union that structural schemas have: x-kubernetes-int-or-string.
         if kinds == {inspect.IntType, inspect.StrType} and len(members) == 2:
             return _int_or_string(members, path)
+        # Told and not widened: an open field would be a gap that nobody sees.
         raise GenerationError(
             path,
             "such a union cannot be expressed; say x-kubernetes-preserve-unknown-fields to let all pass",

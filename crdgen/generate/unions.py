@@ -42,6 +42,7 @@ def hoisted(variants: Sequence[Variant], path: str) -> Schema:
     validations: list[Schema] = []
     for tag, (_, schema, _) in zip(tags, variants, strict=True):
         for name, field in schema.get("properties", {}).items():
+            # Its enumeration has all tags; a variant's own would allow only one.
             if name == tag_field:
                 continue
             properties[name] = _merged(properties.get(name), field, f"{path}.{name}")
@@ -53,6 +54,7 @@ def hoisted(variants: Sequence[Variant], path: str) -> Schema:
         validations += [rules.when(rule, tag_field, tag) for rule in schema.get(_VALIDATIONS, ())]
     only = [
         rules.only_with(name, tag_field, held)
+        # Sorted, so that the order of fields in the source changes nothing.
         for name, held in sorted(holders.items())
         # What all have needs no rule.
         if held != tags

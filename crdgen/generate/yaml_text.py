@@ -97,6 +97,7 @@ def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     code = ord(character)
+    # YAML 1.1, 5.6: \u takes four digits and \U eight; there are no pairs of surrogates as in JSON.
     return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
 
 
@@ -104,6 +105,7 @@ def _block(text: str) -> bool:
     """Whether a text survives as a block: nothing at its ends that a block would change."""
     lines = text.split("\n")
     return (
+        # An empty first line would be taken for the block's indentation.
         bool(lines[0].strip())
         and not lines[0].startswith(" ")
         and bool(lines[-1])

@@ -29,6 +29,7 @@ def test_a_bad_file_ends_with_1_and_a_line_for_each_violation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crd = base()
+    # An escape sequence: a file may come from anybody, and the report goes to a terminal.
     crd["spec"]["scope"] = "a\x1b[31m"
     del crd["spec"]["group"]
     path = tmp_path / "bad.json"
@@ -75,6 +76,7 @@ def test_a_crd_of_ours_that_is_too_large_to_apply_is_an_error_and_a_foreign_one_
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crd = base()
+    # Above the limit of annotations and far below etcd's.
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["description"] = "x" * 270_000
     path = tmp_path / "large.json"
     path.write_text(json.dumps(crd))

@@ -23,11 +23,13 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [str(scratch / "venv/bin/pip"), "install", "--quiet", str(scratch / "crdlint")], check=True
     )
+    # Gone before the command runs: what it finds must have been installed.
     shutil.rmtree(scratch / "crdlint")
     return scratch / "venv/bin"
 
 
 def run(program: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    # PYTHONPATH would bring the checkout in again.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     return subprocess.run(
         [str(program), *arguments],
@@ -77,4 +79,5 @@ def test_nothing_of_the_repository_around_it_comes_along(fresh: Path, tmp_path: 
 
     names = {package["name"].lower() for package in json.loads(listed.stdout)}
     assert "crdlint" in names
+    # crdlint is a distribution of its own (ADR 0030).
     assert not {"machineadm", "msgspec", "crdgen"} & names

@@ -13,6 +13,7 @@ from crd_corpus.mutations import mutate
 from crdlint.checking import check_file
 from crdlint.reading import ReadingError, read
 
+# As many as a few seconds allow.
 MUTATED_FILES = 2000
 
 
@@ -25,13 +26,16 @@ def values(text: str) -> object:
     [
         ("a: yes", True),
         ("a: n", False),
+        # YAML 1.1's octal, as a file's mode is written.
         ("a: 0640", 416),
         ("a: 0o17", 15),
         ("a: 0x1F", 31),
         ("a: 1_000", 1000),
+        # No octal number, so it is a float to go-yaml, and JSON writes it as 8.
         ("a: 08", 8),
         ("a: 1e3", 1000),
         ("a: 1.5", 1.5),
+        # A timestamp to YAML 1.1, which go-yaml leaves as text.
         ("a: 2020-01-01", "2020-01-01"),
         ("a: 1:30", "1:30"),
         ("a: ~", None),
@@ -59,8 +63,10 @@ def test_a_scalar_is_what_it_is_to_go(text: str, value: object) -> None:
         (b"? [a]\n: 1", "not a string"),
         (b"a: *x", "alias without an anchor"),
         (b"a: &x [*x]", "alias to its own anchor"),
+        # Deeper than Python's stack would go, so it must be noticed by counting.
         (b"[" * 500 + b"]" * 500, "nested"),
         (
+            # A billion laughs: ten to the ninth values in a few hundred bytes.
             b"a: &a [1,1,1,1,1,1,1,1,1,1]\n"
             + b"".join(
                 b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 10))
@@ -110,6 +116,7 @@ def test_a_file_without_a_crd_is_refused() -> None:
 @given(st.binary(max_size=300))
 @settings(max_examples=300)
 def test_no_bytes_give_a_traceback(data: bytes) -> None:
+    # No random bytes are a definition, so there is always something to tell.
     assert check_file(data, "file")
 
 
@@ -118,11 +125,13 @@ def test_no_mutated_file_gives_a_traceback() -> None:
     text = yaml.safe_dump(base(), width=100)
     outcomes = set()
     for number in range(MUTATED_FILES):
+        # Half of them torn as text, for the reader; half changed as values, for the checks.
         if number % 2:
             data = json.dumps(mutate(base(), r, r.choice([1, 2, 5, 20]))).encode()
         else:
             data = torn(text.encode(), r)
         outcomes.add(bool(check_file(data, "file")))
+    # Both kinds, or the mutations would be too weak, or too strong, to try anything.
     assert outcomes == {True, False}
 
 

@@ -28,6 +28,7 @@ def errors(change: Change) -> list[Violation]:
 def test_a_planted_fault_has_the_code_of_its_class_and_a_place(number: int, change: Change) -> None:
     found = errors(change)
 
+    # An unknown key of the envelope has the code of the envelope.
     wanted = {f"CRD2{number:02d}"} | ({"CRD004"} if change.where == "crd.spec" else set())
     assert wanted & {v.code for v in found}, found
     assert all(v.path.startswith(("spec.", "metadata.")) for v in found)
@@ -75,6 +76,7 @@ def test_all_faults_of_a_crd_are_told_at_once() -> None:
 
 
 def test_a_rule_beyond_the_parser_is_not_judged_and_not_refused() -> None:
+    # Deeper than the parser goes (its limit is its own), and well below the server's.
     deep = "(" * 60 + "true" + ")" * 60
 
     found = check(Change("name", {"x-kubernetes-validations": [{"rule": deep}]}))

@@ -34,6 +34,7 @@ def check_file(
     try:
         documents = read(data)
     except ReadingError as error:
+        # Nothing else of the file is judged: what cannot be read has no documents.
         return [Violation("CRD001", file, "", error.message, line=error.line)]
     try:
         return check(documents, file, released, ours=ours)
@@ -98,6 +99,8 @@ def _unpacked(documents: list[Document]) -> list[Document]:
             # as well.
             and value["kind"].endswith("List")
         ):
+            # What is no list is dropped here without a word; the file has then no definition, which
+            # is told.
             items = value.get("items")
             out += [Document(item) for item in items] if isinstance(items, list) else []
             # What was wrong with the writing of the List is told once, with its last item, since a
@@ -186,9 +189,11 @@ def _schemas(raw: Mapping[str, Any], spec: Mapping[str, Any], found: Findings) -
         if not (shared["subresources"] and index):
             base = "spec" if shared["subresources"] else each
             envelope.check_subresources(version.get("subresources"), f"{base}.subresources", found)
+        # None was told by the envelope's checks.
         schema: Schema | None = (version.get("schema") or {}).get("openAPIV3Schema")
         if not (shared["selectableFields"] and index):
             _selectable(version, schema, shared, each, found)
+        # All versions share it: once is enough, and the server tells it once.
         if schema is None or (shared["schema"] and index):
             continue
         status = any_status if shared["schema"] else "status" in (version.get("subresources") or {})
@@ -218,8 +223,11 @@ def _selectable(
 def _alike(raw: Mapping[str, Any], key: str) -> bool:
     spec = raw.get("spec")
     versions = spec.get("versions") if isinstance(spec, dict) else None
+    # Asked of what was read: decoded versions are alike more often, for decoding drops what is
+    # wrong.
     if not isinstance(versions, list) or not all(isinstance(v, dict) for v in versions):
         return False
+    # None equals None: a key that all leave out is shared, too.
     return all(v.get(key) == versions[0].get(key) for v in versions)
 
 
@@ -262,6 +270,7 @@ def line_of(value: Any, path: str) -> int:
     # The first version stands for all where schemas are alike.
     rest, line = path.replace("spec.validation.", "spec.versions[0].schema.", 1), 0
     while rest:
+        # A property's path begins with a dot or a bracket, whichever kind of key it is.
         rest = rest.removeprefix(".")
         lines: dict[str, int] = getattr(value, "lines", {})
         if isinstance(value, dict):
@@ -269,6 +278,7 @@ def line_of(value: Any, path: str) -> int:
             line = at or line
         elif isinstance(value, list) and rest.startswith("["):
             number, _, rest = rest[1:].partition("]")
+            # A place that is not there gives the line of the nearest one around it.
             value = value[int(number)] if number.isdigit() and int(number) < len(value) else None
         else:
             break
@@ -280,6 +290,7 @@ def _into_mapping(
 ) -> tuple[str, Any, int]:
     bracketed = rest.startswith("[")
     text = rest[1:] if bracketed else rest
+    # What may follow a name: the end, or a further step.
     ends = ("]",) if bracketed else (".", "[", "")
     fitting = [
         key for key in value if text.startswith(key) and (text[len(key) : len(key) + 1] in ends)

@@ -24,6 +24,7 @@ def check_defaults(root: Schema, path: str, found: Findings) -> None:
         path: Where it is.
         found: Where violations go.
     """
+    # The root is a resource like an embedded one.
     _walk(root, root, (), False, path, found, is_root=True)
 
 
@@ -62,6 +63,7 @@ def _default(
     found: Findings,
 ) -> None:
     before = len(found.found)
+    # Of a whole resource apiVersion, kind and metadata are not pruned.
     whole = is_root or s.embedded_resource
     # A copy: _coerce changes metadata in place.
     value = copy.deepcopy(s.default)
@@ -112,6 +114,7 @@ def is_pruned(value: Any, s: Schema | None, embedded: bool = False) -> bool:
     if isinstance(value, list):
         inner = s.items.schema if s is not None and s.items is not None else None
         return all(_below(item, inner) for item in value)
+    # Scalars have nothing that could be pruned.
     if not isinstance(value, dict):
         return True
     if s is None:
@@ -197,6 +200,7 @@ def _decoded(value: Any) -> dict[str, Any] | None:
     # Thrown away: only whether it decodes is asked.
     scratch = Findings()
     decoding = Decoding(scratch)
+    # As the server coerces metadata: what it does not know is dropped.
     decoding.strict = False
     decoded: dict[str, Any] = _METADATA(value, "", decoding) if value is not None else {}
     return None if scratch.errors() else decoded

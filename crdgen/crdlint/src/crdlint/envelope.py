@@ -44,11 +44,13 @@ def check_envelope(crd: Record, found: Findings) -> None:
     spec = crd.get("spec") or {}
     own = spec.get("names") or {}
     _metadata(crd.get("metadata") or {}, spec, found)
+    # An absent group is the empty text here, as in Go.
     _group(spec.get("group", ""), found)
     _scope(spec.get("scope", ""), found)
     _names(own, found)
     _versions(spec.get("versions") or [], found)
     _conversion(spec.get("conversion"), found)
+    # Only objects of v1beta1 may have it; in v1 it would switch pruning off for all.
     if spec.get("preserveUnknownFields"):
         found.error(
             "CRD111",
@@ -71,6 +73,7 @@ def _metadata(metadata: Record, spec: Record, found: Findings) -> None:
     # A definition is of the cluster.
     if metadata.get("namespace"):
         found.error("CRD101", "metadata.namespace", "is not allowed on this type")
+    # With a name beside it, generateName has no effect, and the name is prescribed.
     if metadata.get("generateName") not in (None, "", wanted):
         found.error("CRD101", "metadata.generateName", f"must be {wanted!r}, if anything")
     # The API server sets the generation itself.
@@ -125,6 +128,7 @@ def _owners(owners: list[Record], path: str, found: Findings, code: str) -> None
 
 def _managed(entries: list[Record], path: str, found: Findings, code: str) -> None:
     for entry in entries:
+        # Managed fields come with a dump of a cluster; the server validates them all the same.
         if entry.get("operation") not in ("Apply", "Update"):
             found.error(code, f"{path}.operation", "must be Apply or Update")
         if entry.get("fieldsType", "FieldsV1") not in ("", "FieldsV1"):
@@ -147,6 +151,7 @@ def _approval(group: str, annotations: Mapping[str, str], found: Findings) -> No
     if not re.search(r"(^|\.)(k8s|kubernetes)\.io$", group):
         return
     text = annotations.get(_APPROVAL, "")
+    # A group of the community without the annotation is refused since v1.
     if not text:
         found.error(
             "CRD112", f"metadata.annotations[{_APPROVAL}]", "is required in protected groups"
@@ -195,6 +200,7 @@ def _names(own: Record, found: Findings) -> None:
     # The server could not tell an object from a list of them.
     if kind and kind == list_kind:
         found.error("CRD103", "spec.names.listKind", "kind and listKind may not be the same")
+    # Both become words of kubectl's command line, so they follow the rules of resource names.
     for key in ("shortNames", "categories"):
         for index, name in enumerate(own.get(key) or []):
             if wrong := names.label_1035(name):
@@ -248,6 +254,7 @@ def check_columns(columns: list[Record], path: str, found: Findings) -> None:
     """
     for index, column in enumerate(columns):
         where = f"{path}[{index}]"
+        # It is the header of the table.
         if not column.get("name"):
             found.error("CRD107", f"{where}.name", "is required")
         if column.get("type", "") not in _COLUMN_TYPES:
@@ -291,6 +298,7 @@ def _conversion(conversion: Record | None, found: Findings) -> None:
         return
     path = "spec.conversion"
     strategy, webhook = conversion.get("strategy", ""), conversion.get("webhook") or {}
+    # Messages say webhookClientConfig, the field of the server's internal type.
     client, reviewed = webhook.get("clientConfig"), webhook.get("conversionReviewVersions") or []
     if strategy not in ("None", "Webhook"):
         found.error(
@@ -319,6 +327,7 @@ def _client(client: Record | None, path: str, found: Findings) -> None:
     url, service = (client or {}).get("url"), (client or {}).get("service")
     if client is None:
         found.error("CRD110", path, "is required when strategy is Webhook")
+    # With both nobody knows whom the server would call, and with neither it can call nobody.
     elif (url is None) == (service is None):
         found.error("CRD110", path, "exactly one of url or service is required")
     elif url is not None:
@@ -336,6 +345,7 @@ def _webhook_url(url: str) -> str:
     except ValueError:
         return "must be a valid URL"
     del port
+    # What Go's url.Parse refuses and urlsplit takes.
     if re.search(r"[\x00-\x20\x7f]|%(?![0-9a-fA-F]{2})", url):
         return "must be a valid URL"
     # In the order of webhook.ValidateWebhookURL: the first that is broken is told.
@@ -354,6 +364,7 @@ def _service(service: Record, path: str, found: Findings) -> None:
         if not service.get(key):
             found.error("CRD110", f"{path}.{key}", "is required")
     port = service.get("port")
+    # Only where it is given: the server's default is 443.
     if port is not None and not 1 <= port <= 65535:
         found.error("CRD110", f"{path}.port", "must be between 1 and 65535")
     if wrong := _service_path(service.get("path") or "/"):

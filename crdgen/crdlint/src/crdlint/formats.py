@@ -95,6 +95,7 @@ def _is_datetime(text: str) -> bool:
     if len(text) < 4 or len(parts) < 2 or not _is_date(parts[0]):
         return False
     match = _TIME.fullmatch(parts[1])
+    # As texts, which two digits allow. A leap second is refused, as by strfmt.
     return match is not None and match[1] <= "23" and match[2] <= "59" and match[3] <= "59"
 
 
@@ -123,6 +124,7 @@ def _without_zeros(text: str) -> str:
 
 
 def _is_isbn(text: str, length: int) -> bool:
+    # govalidator drops blanks and hyphens before it looks.
     digits = re.sub(r"[\s-]+", "", text)
     if length == 10:
         if not re.fullmatch(r"[0-9]{9}[0-9X]", digits):
@@ -163,6 +165,7 @@ def _is_escaped(text: str) -> bool:
 
 
 def _is_authority(text: str) -> bool:
+    # The last one: Go's parseAuthority splits there.
     user, at, host = text.rpartition("@")
     if at and not (re.fullmatch(r"[A-Za-z0-9\-._~!$&'()*+,;=%:@]*", user) and _is_escaped(user)):
         return False
@@ -185,6 +188,7 @@ def _is_byte(text: str) -> bool:
 
 def _is_hostname(text: str) -> bool:
     return (
+        # By RE2, for \p{L} and \p{S}, which Python's re does not have.
         _matches(_HOST)(text)
         and len(text.encode()) <= 255
         and all(len(p.encode()) <= 63 for p in text.split("."))
@@ -238,6 +242,7 @@ _CHECKS: Final[dict[str, Callable[[str], bool]]] = {
         re.fullmatch(rf"rgb\(\s*{_BYTE}\s*,\s*{_BYTE}\s*,\s*{_BYTE}\s*\)", t) is not None
     ),
     "byte": _is_byte,
+    # Any text: OpenAPI means it for forms that hide what is typed.
     "password": lambda _: True,
     "date": _is_date,
     "duration": lambda t: duration(t) is not None,

@@ -64,6 +64,7 @@ def check_root(schema: Schema, path: str, with_status: bool, found: Findings) ->
         found: Where violations go.
     """
     if with_status:
+        # Sorted, so that two runs tell the same.
         for key in sorted(schema.present() - _ROOT_WITH_STATUS):
             found.error(
                 "CRD223",
@@ -76,6 +77,7 @@ def check_root(schema: Schema, path: str, with_status: bool, found: Findings) ->
                 f"{path}.type",
                 "only object is allowed at the root with a status subresource",
             )
+    # An object is never null.
     if schema.nullable:
         found.error("CRD207", f"{path}.nullable", "nullable cannot be true at the root")
 
@@ -114,6 +116,7 @@ class _Walk:
         # is at fault.
         self.below(s, path, place, is_root, compiles)
         self.topology(s, path)
+        # Most nodes have no rules.
         if not s.validations:
             return
         self.rules(s, path)
@@ -190,9 +193,11 @@ class _Walk:
             fields = replace(place, uncorrelatable=path)
         for name, child in s.properties.items():
             inner = fields
+            # Only of a resource; elsewhere a field may be called so.
             if (is_root or s.embedded_resource) and name in _META:
                 inner = replace(inner, in_meta=True)
                 if is_root:
+                    # The server fills these in before any default is applied.
                     inner = replace(inner, no_default=f"in top-level {name}")
             self.node(child, f"{path}.properties[{name}]", inner, compiles=compiles)
         self.unshaping(s, path, place)
@@ -269,6 +274,7 @@ class _Walk:
                 f"{path}.x-kubernetes-list-map-keys",
                 "must not be empty if x-kubernetes-list-type is map",
             )
+        # Further checks need the item.
         if item is None:
             self.error(
                 "CRD219", f"{path}.items", "must have a schema if x-kubernetes-list-type is map"
@@ -300,6 +306,7 @@ class _Walk:
                 )
 
     def map_keys(self, keys: Iterable[str], item: Schema, path: str) -> None:
+        # A key twice tells nothing more apart.
         seen: set[str] = set()
         for key in keys:
             child = item.properties.get(key)

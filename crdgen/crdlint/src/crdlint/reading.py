@@ -61,6 +61,7 @@ class Mapping(dict[str, Any]):
 
     def __init__(self) -> None:
         super().__init__()
+        # Beside the values: a dict has no room for where its keys stood.
         self.lines: dict[str, int] = {}
 
 
@@ -105,6 +106,8 @@ def _json(text: str) -> Document | None:
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         mapping = dict(items)
+        # json.loads gives all pairs to the hook, and dict() keeps the last of equal ones, as Go
+        # does.
         if len(mapping) != len(items):
             names = [k for k, _ in items]
             again = next(k for k in names if names.count(k) > 1)
@@ -216,6 +219,7 @@ class _Builder:
             raise ReadingError(f"is nested more than {MAX_DEPTH} levels deep", line)
         # Placed before it is filled: an alias within to itself is then found in self.open.
         self.place(value, line, event.anchor)
+        # Open until its end: an alias to it in between would make a value that holds itself.
         if event.anchor:
             self.open.add(event.anchor)
         self.stack.append((value, event.anchor))
@@ -223,6 +227,7 @@ class _Builder:
         self.sizes[id(value)] = self.count
 
     def end(self) -> None:
+        # The values since its beginning are its size, for aliases to it.
         value, anchor = self.stack.pop()
         self.keys.pop()
         self.sizes[id(value)] = self.count - self.sizes[id(value)]
@@ -243,6 +248,7 @@ class _Builder:
         self.count += 1
         if self.count > MAX_VALUES:
             raise ReadingError("is too large once its aliases are expanded", line)
+        # The later of two equal anchors counts from here on (YAML 1.1).
         if anchor:
             self.anchors[anchor] = value
         if not self.stack:
@@ -296,6 +302,7 @@ def _key(key: Any, line: int) -> str:
     if isinstance(key, int):
         return str(key)
     if isinstance(key, float):
+        # About as Go prints a float; such a key is never one that is known.
         return f"{key:g}"
     raise ReadingError("has a key that is not a string", line)
 

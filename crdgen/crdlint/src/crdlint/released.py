@@ -42,6 +42,7 @@ class Released:
             crd: A decoded CustomResourceDefinition.
             found: Where violations go.
         """
+        # By name: a definition that was not released may be anything.
         old = self.crds.get((crd.get("metadata") or {}).get("name", ""))
         if old is None:
             return
@@ -90,6 +91,7 @@ def _schema(old: Schema, new: Schema, path: str, found: Findings) -> None:
     _bounds(old, new, path, found)
     _wording(old, new, path, found)
     _properties(old, new, path, found)
+    # Where one of the two is missing, _shape() has told of the type.
     for key, before, after in (
         ("items", _items(old), _items(new)),
         ("additionalProperties", _other(old), _other(new)),
@@ -115,6 +117,7 @@ def _shape(old: Schema, new: Schema, path: str, found: Findings) -> None:
             new.type or not new.preserve_unknown_fields
         ):
             found.error("CRD404", f"{path}.type", f"was {kind}")
+    # A null that is stored would fail the next write of its object.
     if old.nullable and not new.nullable:
         found.error("CRD404", f"{path}.nullable", "was true")
     if old.preserve_unknown_fields and not new.preserve_unknown_fields:
@@ -127,6 +130,7 @@ def _shape(old: Schema, new: Schema, path: str, found: Findings) -> None:
     ):
         if (before or otherwise) != (after or otherwise):
             found.error("CRD404", f"{path}.{key}", f"was {before or otherwise}")
+    # In any order: a set of keys identifies an item.
     if sorted(old.list_map_keys) != sorted(new.list_map_keys):
         found.error(
             "CRD404", f"{path}.x-kubernetes-list-map-keys", f"was {shown(list(old.list_map_keys))}"
@@ -174,6 +178,7 @@ def _wording(old: Schema, new: Schema, path: str, found: Findings) -> None:
         found.error(
             "CRD405", f"{path}.pattern", f"is new or has changed: it was {shown(old.pattern)}"
         )
+    # A format that is dropped lets more pass.
     if new.format and new.format != old.format:
         found.error(
             "CRD405", f"{path}.format", f"is new or has changed: it was {shown(old.format)}"
@@ -215,5 +220,6 @@ def _properties(old: Schema, new: Schema, path: str, found: Findings) -> None:
         and not is_same(old.default, new.default)
     ):
         found.warning("CRD408", f"{path}.default", f"was {shown(old.default)}")
+    # A warning: stored objects keep what was filled in, and new ones lack it.
     elif old.default is not None and new.default is None:
         found.warning("CRD408", f"{path}.default", f"is gone: it was {shown(old.default)}")

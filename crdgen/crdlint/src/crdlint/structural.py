@@ -35,6 +35,7 @@ def is_convertible(schema: Schema) -> bool:
         or (schema.items is not None and schema.items.schemas)
     ):
         return False
+    # Below junctors as well: one part that cannot be converted fails the whole.
     return all(is_convertible(s) for _, s in [*schema.children(), *schema.junctors()])
 
 
@@ -53,6 +54,7 @@ def check_structural(root: Schema, path: str, found: Findings) -> None:
 
 
 def _invariants(s: Schema, level: Level, path: str, found: Findings) -> None:
+    # Pruning a list needs the schema of its items.
     if s.type == "array" and (s.items is None or s.items.schema is None):
         found.error("CRD206", f"{path}.items", "must be specified")
     if s.items is not None and s.items.schema is not None:
@@ -63,6 +65,7 @@ def _invariants(s: Schema, level: Level, path: str, found: Findings) -> None:
         # A resource has apiVersion, kind and metadata, so its root can never be a map.
         if level == "root":
             found.error("CRD207", f"{path}.additionalProperties", "must not be used at the root")
+        # `true` allows anything and has nothing to check below.
         if s.additional_properties.schema is not None:
             _invariants(
                 s.additional_properties.schema, "field", f"{path}.additionalProperties", found
@@ -129,6 +132,7 @@ def _resource(s: Schema, level: Level, path: str, found: Findings) -> None:
     for name, wanted in (("kind", "string"), ("apiVersion", "string"), ("metadata", "object")):
         child = s.properties.get(name)
         if child is not None and child.type != wanted:
+            # The server writes these three itself, with these types.
             found.error("CRD216", f"{path}.properties[{name}].type", f"must be {wanted}")
     metadata = s.properties.get("metadata")
     # At the root only: embedded resources may say more of their metadata.
@@ -144,6 +148,7 @@ def _says_too_much(metadata: Schema) -> bool:
     # Of metadata the server ignores everything but names; it refuses the rest, so that nobody
     # relies on it.
     said = _structural_keys(metadata) - {"type", "default"}
+    # These two may be narrowed, for instance by a pattern.
     if set(metadata.properties) <= {"name", "generateName"}:
         said.discard("properties")
     return bool(said)
@@ -153,6 +158,7 @@ def _structural_keys(s: Schema) -> set[str]:
     """Return the keys that survive conversion to a structural schema."""
     # Dropped by NewStructural, so a schema that says only these says nothing.
     lost = {"example", "externalDocs", "dependencies", "patternProperties", "definitions", "$ref"}
+    # An empty list is not kept by the conversion, and an empty map is.
     empty = {
         k
         for k, v in (
@@ -189,6 +195,7 @@ def _junctors(
     found: Findings,
     typed: str = "CRD210",
 ) -> None:
+    # The types are in the extension already.
     if s.int_or_string:
         # Under its own code, since the remedy is another: leave the types out, the extension has
         # them.
@@ -197,6 +204,8 @@ def _junctors(
         for i, child in enumerate(s.any_of):
             _nested(child, False, f"{path}.anyOf[{i}]", found, typed)
     for i, child in enumerate(s.all_of):
+        # The second form of IntOrString: the anyOf stands within the first allOf, so that an
+        # author's own anyOf has room.
         _nested(child, skip_first_all and i == 0, f"{path}.allOf[{i}]", found, typed)
     for i, child in enumerate(s.one_of):
         _nested(child, False, f"{path}.oneOf[{i}]", found, typed)
@@ -213,6 +222,7 @@ def _junctors(
 # Also its items and properties, at any depth: a junctor stays one all the way down.
 def _nested(s: Schema, skip_any: bool, path: str, found: Findings, typed: str = "CRD210") -> None:
     """Check a schema below a junctor, which may judge values but not define them; `typed` is the code for a type."""
+    # A junctor may hold junctors.
     _junctors(s, skip_any, False, path, found, typed)
     if s.items is not None and s.items.schema is not None:
         _nested(s.items.schema, False, f"{path}.items", found)
@@ -250,6 +260,7 @@ def _nested_additional(s: Schema) -> bool:
 
 def _complete(v: Schema, s: Schema | None, s_path: str, v_path: str, found: Findings) -> None:
     """Every field that a junctor names must also be defined outside of it."""
+    # Both paths are kept: the message names the place that is missing and the one that asks for it.
     for added, child in v.junctors():
         _complete_nested(child, s, s_path, f"{v_path}{added}", found)
 

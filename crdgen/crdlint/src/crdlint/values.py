@@ -28,6 +28,7 @@ def faults(value: Any, schema: Schema, path: str) -> Iterator[Fault]:
     if value is None:
         yield from _enum(value, schema, path)
         return
+    # Before the value's own type, as in kube-openapi: its list of validators has this order.
     yield from _combined(value, schema, path)
     if isinstance(value, str):
         yield from _string(value, schema, path)
@@ -91,6 +92,7 @@ def _combined(value: Any, s: Schema, path: str) -> Iterator[Fault]:
         yield path, "must validate at least one schema (anyOf)"
     if s.one_of and (number := sum(is_valid(value, c) for c in s.one_of)) != 1:
         yield path, f"must validate one and only one schema (oneOf), not {number}"
+    # The faults of each are told, since all of them count.
     for child in s.all_of:
         yield from faults(value, child, path)
     if s.not_ is not None and is_valid(value, s.not_):
@@ -150,6 +152,7 @@ def _is_multiple(value: float, factor: float) -> bool:
 
 def is_json_integer(value: float) -> bool:
     """Whether Go's swag takes a float for an integer: one that JSON can carry, or almost one."""
+    # Beyond this JSON's numbers are not exact.
     if not -(2.0**53) < value < 2.0**53:
         return False
     whole = float(int(value))
@@ -176,6 +179,7 @@ def _enum(value: Any, s: Schema, path: str) -> Iterator[Fault]:
 
 def _is_member(value: Any, member: Any) -> bool:
     """As Go compares after converting the value to the member's type."""
+    # Go's reflect has no value for null, so it is never a member.
     if value is None or member is None:
         return False
     # reflect's Convert: an integer becomes a string as the rune of that number, which surprises
@@ -215,6 +219,7 @@ def _object(value: dict[str, Any], s: Schema, path: str) -> Iterator[Fault]:
             # Only additionalProperties: false forbids; pruning, which drops the unknown, comes
             # before this.
             yield path, f"{shown(key)} is a forbidden property"
+    # Last, and by its own path.
     for key in s.required:
         if key not in value:
             yield f"{path}.{key}", "is required"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Json = Any
+# Among them what Go takes and Python does not, and the other way round.
 PATTERNS = [
     "^[a-z]+$", "(?=x)", "(?!x)", r"\1", r"\Z", r"\p{L}+", r"\pN", r"\C", "a{1001}", "a{1000}", "(a{500}){3}", "[[:alpha:]]",
     "(?P<n>a)", "(?<n>a)", "(?i)x", "*", "a**", "[z-a]", r"\d\w\s", "(", "x|", r"\x{41}", r"\Q.*\E", r"[\d-z]", "(?x)a", r"\8",
@@ -44,6 +45,7 @@ FORMATS = [
     "int32", "int64", "float", "double", "byte", "date", "date-time", "duration", "email", "uri", "uuid", "hostname", "ipv4", "ipv6", "cidr", "mac", "password",
     "quantity", "nonsense", "k8s-short-name",
 ]  # fmt: skip
+# Bounds of int64 and float64, zero, negative, and what is no number.
 NUMBERS = [0, 1, -1, 2, 3, 5, 10, 64, 100, 1000, 10**6, 10**10, 2**63, 1.5, "1", None, True]
 SCHEMAS: list[Json] = [
     {"type": "string"}, {"type": "integer"}, {"type": "object"}, {"type": "boolean"}, {"type": "number"}, {}, {"type": "array", "items": {"type": "string"}},
@@ -57,6 +59,7 @@ SCHEMAS: list[Json] = [
     {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}},
     {"type": "array", "maxItems": 5, "items": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}, "tags": {"type": "array", "items": {"type": "string"}}}}},
 ]  # fmt: skip
+# Put anywhere, whatever stands there: decoding must stand all of it.
 ANYTHING: list[Json] = [
     None,
     True,
@@ -165,6 +168,7 @@ KEYWORDS: dict[str, Callable[[random.Random], Json]] = {
         )
     },
 }  # fmt: skip
+# Where most of the rules are; chosen more often, so that they meet each other.
 _OFTEN = [
     "x-kubernetes-validations",
     "default",
@@ -227,6 +231,7 @@ def _step(crd: Json, r: random.Random) -> None:
     nodes = schema_nodes(crd)
     kind = r.random()
     if nodes and kind < 0.72:
+        # Nodes near the root more often, since more of the schema depends on them.
         node = r.choice(nodes[: r.randrange(1, len(nodes) + 1)])
         key = r.choice(_OFTEN) if r.random() < 0.4 else r.choice(list(KEYWORDS))
         value = KEYWORDS[key](r)
@@ -244,4 +249,5 @@ def _step(crd: Json, r: random.Random) -> None:
             if r.random() < 0.5:
                 node.pop(key)
             else:
+                # A key with other case is what strict decoding tells from an unknown one.
                 node[f"{key}X" if r.random() < 0.7 else key.swapcase()] = node[key]

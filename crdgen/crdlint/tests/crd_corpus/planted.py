@@ -14,6 +14,7 @@ class _Gone:
         return "GONE"
 
 
+# An object and not None: null is a value that a key may have.
 GONE = _Gone()
 
 
@@ -32,6 +33,7 @@ def changed(change: Change) -> dict[str, Any]:
         if value is GONE:
             del node[key]
         else:
+            # A copy, since the table is used by many tests.
             node[key] = copy.deepcopy(value)
     return crd
 

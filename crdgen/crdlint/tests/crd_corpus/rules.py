@@ -36,6 +36,7 @@ _OF_SPECS = [
 
 
 def _nested(choices: list[str], r: random.Random) -> str:
+    # Replaced from the inside out, so that each step wraps the one before it.
     text = "SELF"
     for _ in range(r.randrange(1, 4)):
         text = r.choice(choices).replace("SELF", text)

@@ -70,6 +70,7 @@ def check(root: Expr, variables: dict[str, Type], fields: dict[str, dict[str, Ty
     # end.
     checker.check(root)
     checked = checker.checked
+    # What is still open is dyn, as in cel-go.
     checked.types = {k: types.substitute(checker.known, t, True) for k, t in checked.types.items()}
     return checked
 
@@ -105,6 +106,7 @@ class _Checker:
                 t = self.comprehension(e)
             case _:
                 raise NotJudgedError(f"a {type(e).__name__}")
+        # Kept for each node: costs and literals are judged by them.
         self.checked.types[e.id] = t
         return t
 
@@ -172,6 +174,7 @@ class _Checker:
             if not isinstance(field, Literal) or not isinstance(field.value, str):
                 raise TypeCheckError("unsupported optional field selection")
             t = self.selected(e.args[0], field.value, True)
+            # Named by hand, since it was resolved by hand; its cost is looked up by the name.
             self.checked.overloads[e.id] = ["select_optional_field"]
             self.checked.types[field.id] = types.STRING
             return types.substitute(self.known, t, False)
@@ -204,6 +207,7 @@ class _Checker:
         # All that fit are kept, not the first: with a dyn several do, and the cost is the highest
         # of theirs.
         for overload in library.overloads(e.function):
+            # `size(x)` and `x.size()` are two ways of one function.
             if overload.member != (e.target is not None):
                 continue
             # Parameters are new at each call, or two calls would bind each other's.
@@ -254,6 +258,7 @@ class _Checker:
 
     def optional_entry(self, t: Type) -> Type:
         inner, is_optional = types.unwrapped(t)
+        # `[?x]` takes an optional, or what may be one.
         if not is_optional and not types.is_dyn(inner):
             raise TypeCheckError(
                 f"expected type 'optional_type({self.shown(inner)})' but found '{self.shown(inner)}'"
@@ -289,6 +294,7 @@ class _Checker:
             and t.params[0].kind in ("duration", "timestamp", "list", "map", "null")
         ):
             raise NotJudgedError(f"{e.name}{{}}")
+        # A rule can make no objects: the types of a schema have no names to write.
         raise TypeCheckError(f"'{e.name}' is not a message type")
 
     def comprehension(self, e: Comprehension) -> Type:

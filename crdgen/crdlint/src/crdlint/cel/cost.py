@@ -88,6 +88,7 @@ class _Estimate:
     # -------------------------------------------------- what is known of a node
 
     def local(self, e: Expr) -> _Local | None:
+        # The last of its name: macros nest, and an inner variable may hide an outer one.
         found = self.locals.get(self.name(e)) if self.is_ident(e) else None
         return found[-1] if found else None
 
@@ -103,6 +104,7 @@ class _Estimate:
 
     def declared_size(self, path: Path | None) -> Range | None:
         """Return the size that the schema declares for a path below `self` or `oldSelf`."""
+        # Something that was computed has no place in the schema.
         if path is None:
             return None
         node: Declared | None = self.root
@@ -207,6 +209,7 @@ class _Estimate:
         total: Range = (0, 0)
         # An empty range upside down, so that the first union sets both ends.
         size: Range = (MOST if e.elements else 0, 0)
+        # Each is evaluated once to make the list.
         for element in e.elements:
             total = plus(total, self.cost(element))
             size = union(size, self.size_or_unknown(element))
@@ -244,6 +247,7 @@ class _Estimate:
 
     def comprehension(self, e: Comprehension) -> Range:
         total = plus(self.cost(e.iter_range), self.cost(e.accu_init))
+        # cel-go gives the accumulator the path and size of what it begins with.
         init = e.accu_init
         self.push(e.accu_var, _Local(self.path(init), self.size(init), self.entries_of(init)))
         self.push_iterators(e)
@@ -300,9 +304,12 @@ class _Estimate:
             return cost
         costs, args = [], []
         for arg in e.args:
+            # Before the target, as in cel-go: paths and sizes of arguments are needed by the
+            # estimators.
             costs.append(self.cost(arg))
             args.append(self.node(arg))
         overloads = self.checked.overloads.get(e.id, [])
+        # Not resolved: the checker has judged it.
         if not overloads:
             return (0, 0)
         total: Range = (0, 0)
@@ -320,6 +327,7 @@ class _Estimate:
         args: list[Node],
         costs: list[Range],
     ) -> Range:
+        # The arguments are evaluated whatever the function does.
         summed: Range = (0, 0)
         for cost in costs:
             summed = plus(summed, cost)

@@ -75,6 +75,7 @@ def _node(
             continue  # told where the rule is
         said = _evaluated(rule["rule"], compiled, s, value, correlated, optional)
         if said is not None:
+            # messageExpression is not evaluated: the message says enough.
             yield path, f"{said[0]}: {shown(rule.get('message') or rule['rule'])}", said[1]
     if isinstance(value, list) and s.items is not None and s.items.schema is not None:
         inner = s.items.schema
@@ -93,6 +94,8 @@ def _node(
 
 
 def _below(s: Schema, key: str) -> Iterator[Schema]:
+    # Both, as there: a key may be an entry and a property at once only where the schema was
+    # refused.
     if s.additional_properties is not None and s.additional_properties.schema is not None:
         yield s.additional_properties.schema
     if key in s.properties:
@@ -119,6 +122,7 @@ def _evaluated(
     except (ValueError, OverflowError):
         return "invalid data evaluating rule", True
     try:
+        # Checked already, by our own checker, which knows more than the library's.
         result = _environment().compile(text, disable_check=True)
         said = result.eval(data={"self": self, "oldSelf": self}).value()
     except Exception as error:  # the extension module raises what it likes
@@ -170,6 +174,7 @@ def as_cel(value: Any, s: Schema) -> Any:
     Raises:
         UnfitError: CEL would not take it for what the schema says.
     """
+    # As it is: a rule asks for the type itself.
     if s.int_or_string or value is None:
         return value
     match s.type:

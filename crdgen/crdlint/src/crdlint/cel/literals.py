@@ -132,6 +132,7 @@ def _is_time(text: str) -> bool:
         day = datetime.date.fromisoformat(match[1])
     except ValueError:
         return False
+    # time.Parse takes offsets of up to 24 hours.
     return day.year >= 1 and (
         match[6] == "Z" or (int(match[6][1:3]) <= 24 and int(match[6][4:]) < 60)
     )

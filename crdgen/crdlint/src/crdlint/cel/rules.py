@@ -81,6 +81,7 @@ class Rules:
         ):
             # CEL cannot see it, and so nothing below either; rules there are refused.
             context = _Context(context.cardinality, True, True, context.is_resource)
+        # By identity: a schema's nodes are not hashed by what they say.
         self.contexts[id(s)] = context
         elements = _most_elements(s)
         below = None
@@ -88,6 +89,7 @@ class Rules:
         if context.cardinality is not None and elements is not None:
             below = min(context.cardinality * elements, sizes.MOST)
         for _, child in s.children():
+            # A rule sees all that is below it, so types are needed from there on.
             scope = context.in_scope or bool(child.validations)
             self._prepare(
                 child,
@@ -133,6 +135,7 @@ class Rules:
             compiled = compile_rule(
                 rule.get("rule", ""), root, self.declarations, optional, types.BOOL
             )
+        # A warning, or an unknown function would stop a release that the server takes.
         except syntax.NotJudgedError as reason:
             self.found.warning("CRD501", f"{path}.rule", f"not judged: {reason}")
             return None
@@ -228,6 +231,7 @@ def compile_rule(
     wrong = next(literals.faults(checked), None)
     if wrong is not None:
         raise RuleError(f"compilation failed: {wrong}: {shown(text)}")
+    # A dyn is refused as well: the server wants to know before it runs.
     if checked.type(checked.root) != wanted:
         raise RuleError(
             f"must evaluate to a {wanted}, not a {checked.type(checked.root)}: {shown(text)}"
@@ -257,6 +261,7 @@ def _most_elements(s: Schema) -> int | None:
 def _over_budget(what: str, amount: int, limit: int) -> str:
     factor = amount / limit
     words = (
+        # In the words of the server, which rounds like this.
         "more than 100x" if factor > 100 else f"{factor:f}x" if factor < 1.5 else f"{factor:.1f}x"
     )
     return (
