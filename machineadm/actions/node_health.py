@@ -16,6 +16,7 @@ from machineadm.errors import MachineadmError
 from machineadm.host.ports import Host
 
 _KUBELET: Final = "kubelet.service"
+# A link that the kubelet turns to its newest certificate.
 _KUBELET_CERTIFICATE: Final = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 _SOON: Final = 30 * 86400
 """Seconds. A kubelet renews its certificate when a tenth to three tenths of a year are left, and kubeadm's last a year."""
@@ -36,6 +37,7 @@ def ailments(
         yield from _runtime(kubernetes, machine, host)
     services = host.services
     if services is not None:
+        # Asked of systemd and not of the API server: this must work without the network.
         if not services.active(_KUBELET):
             yield Flaw(
                 code="MA4604",
@@ -50,6 +52,7 @@ def ailments(
                 message=f"{_KUBELET} does not start at the next boot",
                 hint=f"`systemctl enable {_KUBELET}`",
             )
+    # Where the configuration has kubeadm keep them; on a worker it holds the authority alone.
     directory = certificates_directory(kubernetes)
     for path in (
         _KUBELET_CERTIFICATE,
@@ -64,6 +67,7 @@ def _runtime(kubernetes: KubernetesConfig, machine: MachineConfig, host: Host) -
     named = (runtime.socket if runtime is not None else None) or (
         node.cri_socket if node is not None else None
     )
+    # kubeadm takes both forms, and a file has only one.
     socket = (named or SOCKET).removeprefix("unix://")
     if not is_met(f"runtime {socket}", host):
         yield Flaw(
@@ -84,8 +88,10 @@ def _certificate(path: str, host: Host) -> Iterator[Flaw]:
         found = certificates_in((content or b"").decode(errors="replace"))
     except (MachineadmError, ValueError):
         return  # a key of root's beside it, or what is no certificate: whoever uses it says so
+    # The first to end: a chain is as good as its shortest part.
     ends = min((one.not_after for one in found), default=None)
     left = None if ends is None else ends - host.clock.now()
+    # No certificate at all is no finding here; whoever needs it says so.
     if left is None or left >= _SOON:
         return
     import time

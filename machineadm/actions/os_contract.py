@@ -14,7 +14,9 @@ from machineadm.host.ports import FileKind, Host
 
 _TIMEOUT: Final = 10.0
 _ARCHITECTURES: Final = ("amd64", "arm64")
+# As the agent's start checks it: compiled libraries are packed for these.
 _OLDEST_PYTHON, _NEWEST_PYTHON = (3, 10), (3, 14)
+# That of manylinux2014, for which the wheels are built.
 _OLDEST_LIBC: Final = (2, 17)
 _OLDEST_CONTAINERD: Final = (1, 6)
 _OLDEST_SYSTEMD: Final = 244
@@ -54,6 +56,7 @@ def held(host: Host) -> Iterator[Held]:
     for part in PARTS:
         try:
             answer = part.ask(host)
+        # A question that cannot be asked is a part that does not hold; the other rows still count.
         except MachineadmError as error:
             answer = Answer(False, error.message)
         yield Held(part=part, answer=answer)
@@ -62,6 +65,7 @@ def held(host: Host) -> Iterator[Held]:
 def _python(host: Host) -> Answer:
     if host.architecture not in _ARCHITECTURES:
         return Answer(False, f"the processor is {host.architecture or 'not known'}")
+    # That one and not this process's: units and the fetch script start it by its path.
     output = _asked(host, "/usr/bin/python3", "-I", "-S", "-c", _ASK_PYTHON)
     words = output.split()
     if len(words) != 3:
@@ -86,6 +90,7 @@ def _writable(host: Host) -> Answer:
         ]
         longest = max((len(one[1]) for one in over), default=0)
         options = [one[3].split(",") for one in over if len(one[1]) == longest]
+        # By the mount and not by a try: nothing is written by a check.
         if options and "ro" in options[-1]:
             return Answer(False, f"{path} is on a file system that is mounted read-only")
         told.append(path)
@@ -104,11 +109,13 @@ def _newer_systemd(host: Host) -> Answer:
 
 
 def _systemd_version(host: Host) -> int:
+    # The major number alone; distributions put their own behind it.
     found = re.search(r"^systemd (\d+)", _asked(host, "systemctl", "--version"))
     return int(found[1]) if found else 0
 
 
 def _machine_id(host: Host) -> Answer:
+    # machine-id(5): `uninitialized` is what an image has until its first boot.
     text = _text(host, "/etc/machine-id").strip()
     if re.fullmatch("[0-9a-f]{32}", text):
         return Answer(True, "it has one")
@@ -119,6 +126,7 @@ def _machine_id(host: Host) -> Answer:
 
 def _kubernetes(host: Host) -> Answer:
     missing = [name for name in ("kubeadm", "kubelet") if _find(host, name) is None]
+    # Any of them will do: kubeadm asks for a socket and not for a program.
     runtimes = [name for name in ("containerd", "crio", "cri-dockerd") if _find(host, name)]
     if not runtimes:
         missing.append("container runtime")
@@ -130,6 +138,8 @@ def _kubernetes(host: Host) -> Answer:
 
 
 def _passphrases(host: Host) -> Answer:
+    # Judged as sources/passphrases.py judges them, or a machine would pass here and fail at its
+    # first boot.
     names = host.files.list(_PASSPHRASES)
     if not names:
         return Answer(False, f"there is none in {_PASSPHRASES}")
@@ -141,6 +151,7 @@ def _passphrases(host: Host) -> Answer:
 
 
 def _fetching(host: Host) -> Answer:
+    # What fetch.sh looks for, in its order.
     pairs = [("curl", "wget"), ("openssl", "sha256sum"), ("mktemp", "busybox")]
     found = [next((name for name in pair if _find(host, name)), None) for pair in pairs]
     missing = [" or ".join(pair) for pair, one in zip(pairs, found, strict=True) if one is None]
@@ -215,6 +226,7 @@ def _find(host: Host, name: str) -> str | None:
 
 def _asked(host: Host, *argv: str) -> str:
     """What a program prints; empty where there is none, or it fails."""
+    # Looked up first: a program that is not there is an answer and no error.
     if host.queries is None or (not argv[0].startswith("/") and _find(host, argv[0]) is None):
         return ""
     answer = host.queries.ask(argv, timeout=_TIMEOUT)

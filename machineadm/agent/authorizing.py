@@ -38,13 +38,17 @@ def authorized(
             Described(path=one.path, kind="handler", provider=one.handler.name, what=_scope(one))
             for one in wanted
         )
+        # The plan needs something in their place, by which it can say what is not known.
         return with_placeholders(configuration, UNKNOWN), described
     providers = machine.host.providers
+    # Below another root no plugin runs.
     if providers is None:
         message = f"{wanted[0].path}: handler {wanted[0].handler.name} cannot be asked here"
         raise StepError("MA3107", message)
     tokens = _asked(wanted, providers)
     found = with_tokens(configuration, tokens)
+    # In every form: a password in a proxy's URL is percent-encoded, and in a header behind the word
+    # Bearer.
     machine.redactor.learn(_forms(found, tokens.values()))
     return found, ()
 
@@ -59,6 +63,7 @@ def _asked(wanted: Sequence[WantedToken], providers: Providers) -> dict[str, Sec
     found: dict[str, Secret] = {}
     try:
         for one in wanted:
+            # Each token may be counted or logged where it is issued.
             key = one.handler.name, one.handler.scope
             try:
                 if key not in known:
@@ -68,6 +73,7 @@ def _asked(wanted: Sequence[WantedToken], providers: Providers) -> dict[str, Sec
                 refusal.log_tail = error.log_tail
                 raise refusal from error
             found[one.path] = known[key]
+    # Handlers must not live through the run: they hold a person's or a machine's login.
     finally:
         providers.end()
     return found

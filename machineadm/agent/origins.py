@@ -47,17 +47,20 @@ def origins(accepted: Accepted) -> Iterator[Origin]:
         return
     for path, at, value in _values(document.root, accepted.configuration, "", document.root.at):
         line, column = document.source.position(at)
+        # A merged document has its parts from several files.
         file, index = document.source.origin(at) or (document.file, document.index)
         yield Origin(path=path, value=value, file=file, document=index, line=line, column=column)
 
 
 def _values(node: Node, typed: Any, path: str, at: int) -> Iterator[tuple[str, int, Any]]:
+    # Before the node is looked at: of a secret not even its form is shown.
     if isinstance(typed, Secret):
         yield path, at, MASK
     elif isinstance(node, Mapping) and node.items:
         for key, value in node.entries():
             name = key.text if isinstance(key, Scalar) else ""
             below = child(path, name)
+            # A content has no type of a secret; whether it is one is said beside it.
             if isinstance(typed, FileConfig) and name == "content" and is_sensitive(typed):
                 yield below, key.at, MASK
             else:

@@ -98,6 +98,7 @@ def resolve(
         ProblemsError: A value does not fit its field.
     """
     wanted = references(accepted.configuration.spec)
+    # Also without the checks below, which were made when the configuration was accepted.
     if not wanted:
         return Resolution(accepted=accepted)
     answers: dict[str, Value | MachineadmError] = {}
@@ -105,9 +106,11 @@ def resolve(
         asked = [one for one in wanted if getattr(one.source, resolver.field) is not None]
         if asked:
             answers.update(resolver.resolve(asked))
+    # After all resolvers were asked, so that everything that is missing is told at once.
     _refuse([one for one in answers.values() if isinstance(one, MachineadmError)])
     found = [(one, answer) for one in wanted if isinstance(answer := answers.get(one.path), Value)]
     values, findings = _readable(found)
+    # A placeholder is hidden too: a plan must not show it as if it were a value.
     hidden = {reference.path for reference, value in found if value.secret or not value.known}
     configuration = accepted.configuration
     configuration = replace(configuration, spec=filled(configuration.spec, values, hidden=hidden))
@@ -130,6 +133,7 @@ def resolve(
         raise ProblemsError(problems)
     return Resolution(
         accepted=replace(accepted, configuration=configuration, warnings=problems),
+        # With their references, since a plan shows each at its place.
         values=tuple(found),
     )
 
@@ -151,6 +155,7 @@ def _readable(
     findings: list[Finding] = []
     for reference, value in found:
         text = value.value
+        # Files may be bytes; every other field is text in JSON.
         if isinstance(text, bytes) and reference.target != "content":
             try:
                 text = text.decode()

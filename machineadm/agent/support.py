@@ -23,6 +23,7 @@ from machineadm.reporting.sinks import STATUS
 from machineadm.sources.stream import Stream
 from machineadm.version import BUILD_ID, VERSION
 
+# A machine whose runtime hangs is just what this is collected on.
 _TIMEOUT: Final = 20.0
 """Seconds for each program that is asked."""
 
@@ -30,6 +31,7 @@ _UNITS: Final = ("kubelet.service", "containerd.service", RESUME_UNIT, BOOT_UNIT
 _LINES: Final = "2000"
 """Of the log of a unit; of these the last 64 KiB."""
 
+# Shorter ones, such as "true" or "worker", would mask half of the log.
 _SHORTEST: Final = 8
 """Characters of a text that is masked because nobody knows what it is."""
 
@@ -85,8 +87,10 @@ def collect(machine: Machine, *, given: Sequence[Stream] = ()) -> Bundle:
     """
     host = machine.host
     missing: list[str] = []
+    # First of all: whatever is read below may hold what this finds.
     _learn(machine, given, missing)
     files: dict[str, str] = {}
+    # As functions, so that one that fails leaves the others be.
     makers: dict[str, Callable[[], str]] = {
         "versions.txt": lambda: _versions(host),
         "machine.json": lambda: _machine(host),
@@ -108,6 +112,7 @@ def collect(machine: Machine, *, given: Sequence[Stream] = ()) -> Bundle:
     for name, text in _logs(host, missing):
         files[name] = text
     files["missing.txt"] = "".join(f"{line}\n" for line in missing)
+    # At the end and in one place: no file can be added that is not masked.
     clean = tuple((name, redacted(text, machine).encode()) for name, text in files.items())
     return Bundle(files=clean, missing=tuple(missing))
 
@@ -135,6 +140,7 @@ def _learn(machine: Machine, given: Sequence[Stream], missing: list[str]) -> Non
             content = state.read(f"resume/{name}", durable=True) or b""
             if name.endswith((".yaml", ".json")):
                 copies.append(Stream(name=name, data=content, fragment=True))
+            # The environment's file: proxies with passwords in it.
             elif not name.endswith(".sig"):
                 machine.redactor.learn(_words(content))
         kept = state.read(BOOT_CONFIGURATION, durable=True)
@@ -156,6 +162,7 @@ def _learn_configuration(machine: Machine, streams: Sequence[Stream]) -> None:
     from machineadm.documents.decoding import read_documents
 
     found = examine(streams, mode="preparation", allow_unknown_version=True)
+    # Only then it is known which of its texts are secrets.
     if found.configuration is not None and not found.errors:
         machine.redactor.learn(secrets_of(realise(found.configuration)))
         return

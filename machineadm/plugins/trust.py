@@ -22,6 +22,7 @@ SUFFIX: Final = "_SHA256SUM"
 
 ALLOW_UNVERIFIED: Final = "--allow-unverified-plugins"
 
+# A line with a digest and a name; more is no checksum file.
 _MOST: Final = 4096
 _SUM: Final = re.compile(r"([0-9a-fA-F]{64})(?:[ \t]+\*?[^\r\n]*)?\r?\n?")
 
@@ -41,6 +42,7 @@ def checksum_of(name: str, path: str, *, allow_unverified: bool) -> str:
         PluginError: It is missing, not trusted, or not a checksum.
     """
     beside = path + SUFFIX
+    # A broken link is a mistake, and must not count as "has none".
     if not os.path.lexists(beside):
         if allow_unverified:
             return ""
@@ -94,6 +96,8 @@ def require_trusted(name: str, path: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         _refuse(name, path, "is not a regular file", "check what is there")
     _require_ours(name, path, found)
+    # The real one: a directory above may be a link, and what counts is who may write where it
+    # leads.
     directory = os.path.dirname(os.path.realpath(path))
     while True:
         _require_ours(name, directory, os.stat(directory))
@@ -103,8 +107,11 @@ def require_trusted(name: str, path: str) -> None:
 
 
 def _require_ours(name: str, path: str, found: os.stat_result) -> None:
+    # The user who runs this could do everything that the plugin could.
     if found.st_uid not in (0, os.geteuid()):
         _refuse(name, path, f"belongs to user {found.st_uid}, not to root", f"chown root {path}")
+    # In a sticky directory only a file's owner may rename or remove it (unlink(2)), and the file's
+    # owner was judged.
     sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
     if found.st_mode & 0o022 and not sticky:
         mode = f"{stat.S_IMODE(found.st_mode):04o}"

@@ -9,6 +9,7 @@ import msgspec
 from machineadm.api.v1alpha1.status import BootstrapStatus, Condition
 from machineadm.plan.model import Phase
 
+# metav1.ConditionStatus.
 Tri = Literal["True", "False", "Unknown"]
 
 ACCEPTED = "ConfigurationAccepted"
@@ -35,6 +36,7 @@ MESSAGE = 32768
 REPORTED = "Reported"
 """The report has arrived where the configuration wants it beside the machine's own files."""
 
+# An image that is prepared ends here; what follows belongs to the machine made from it.
 _BEFORE_KUBEADM = (Phase.BOOT.value, Phase.PREPARE.value, Phase.PRE_KUBEADM.value)
 
 
@@ -45,6 +47,7 @@ def with_conditions(status: BootstrapStatus, *, time: str) -> BootstrapStatus:
         status: A condition in it that says the same as before keeps its transition time; conditions of other origin stay.
         time: Now (RFC 3339).
     """
+    # Derived from the status each time and never kept beside it: the two could come to differ.
     new = (_accepted(status), _prepared(status), _succeeded(status))
     conditions = tuple(_condition(status, *one, time=time) for one in new)
     # The unit is gone once the run has ended well: a controller must not wait for a boot that
@@ -54,6 +57,7 @@ def with_conditions(status: BootstrapStatus, *, time: str) -> BootstrapStatus:
         said = "nothing left to resume"
         done = _condition(status, RESUMABLE, "False", status.phase, said, time=time)
         conditions = (*conditions, done)
+    # What others have noted stays, such as Resumable, which only the unit's writer knows.
     others = tuple(
         one for one in status.conditions if one.type not in {two.type for two in conditions}
     )
@@ -79,12 +83,15 @@ def _condition(
         type=type_,
         status=said,
         reason=reason,
+        # Cut and not refused: a report that cannot be written says nothing at all.
         message=message[:MESSAGE],
         last_transition_time=since,
     )
 
 
 def _accepted(status: BootstrapStatus) -> tuple[str, Tri, str, str]:
+    # A plan exists only of a configuration that was accepted; a run with nothing to do has no steps
+    # and is over.
     if status.steps or status.phase in ("Succeeded", "Prepared"):
         return ACCEPTED, "True", "Valid", ""
     if status.error:
@@ -98,10 +105,13 @@ def _prepared(status: BootstrapStatus) -> tuple[str, Tri, str, str]:
     if failed:
         return PREPARED, "False", failed.code, f"{failed.name}: {failed.message}"
     deferred = [step.name for step in steps if step.state == "Deferred"]
+    # False and not Unknown: nobody will come back to what is left for the running system while this
+    # run lasts.
     if deferred and all(step.state in ("Done", "Deferred") for step in steps):
         return PREPARED, "False", "Deferred", f"left for the running system: {', '.join(deferred)}"
     if status.steps and all(step.state == "Done" for step in steps):
         return PREPARED, "True", "Done", ""
+    # A step that never began says nothing of the machine.
     return PREPARED, "Unknown", "Waiting" if status.phase == "Failed" else "Running", ""
 
 

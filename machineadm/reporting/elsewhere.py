@@ -45,6 +45,7 @@ class Elsewhere:
         self._failed = failed
         self._patience = patience
         self._respite = respite
+        # One condition for both: a new status and the end of the run wake the same thread.
         self._changed = threading.Condition()
         self._latest: BootstrapStatus | None = None
         self._ends = False
@@ -57,6 +58,7 @@ class Elsewhere:
     def tell(self, status: BootstrapStatus) -> None:
         """Have a status sent as soon as the interval allows; returns at once."""
         with self._changed:
+            # In the place of one that waits: only the newest is of use to anybody.
             self._latest = status
             self._changed.notify()
 
@@ -70,6 +72,8 @@ class Elsewhere:
             self._latest = status
             self._ends = True
             self._changed.notify()
+        # At the deadline the process is ended by force: what is left must be enough for the
+        # machine's own report.
         patience = max(0.0, min(self._patience, self._respite() - _OWN_REPORT))
         self._thread.join(patience)
         if self._thread.is_alive():
@@ -89,6 +93,7 @@ class Elsewhere:
                 # A bug of ours: noted, but no reason to lose the reports that follow.
                 self._error = MachineadmError("MA9001", f"unexpected {type(error).__name__}")
             else:
+                # The next one that arrives makes up for those that did not.
                 self._error = None
             with self._changed:
                 # Ends early with the run: the last report does not wait for the interval.
@@ -98,5 +103,6 @@ class Elsewhere:
         """The status to send now; None when there will be no more."""
         with self._changed:
             self._changed.wait_for(lambda: self._latest is not None or self._ends)
+            # Taken out under the lock, so that one that comes meanwhile is not lost.
             status, self._latest = self._latest, None
             return status

@@ -38,9 +38,11 @@ from machineadm.reporting.conditions import (
 from machineadm.reporting.sinks import Sinks
 from machineadm.reporting.status import after, failed, first_status
 
+# By its code: the type of the error is that of many failures.
 REBOOTING = "MA6021"
 UNWRITABLE = "MA6006"
 TRACE = "internal-error.txt"
+# A write to tmpfs takes less than a millisecond; whoever holds the lock for longer hangs.
 _PATIENCE = 0.3
 """Seconds for a report that is being written while the process is about to be ended."""
 INTERNAL_HINT = f"this is a bug in machineadm, please report it with {TRACE} from the run directory"
@@ -87,9 +89,11 @@ class Reporter:
         self._writing = _thread.allocate_lock()
         self._redactor = redactor
         self._elsewhere: Elsewhere | None = None
+        # A run that changes nothing writes nothing to the disk.
         self._durable = False
         self._early = False
         self._announced = False
+        # Before anything is known: a run that fails at its first line has a report, too.
         self._status = first_status(agent=agent, time=host.clock.now())
 
     @property
@@ -116,6 +120,7 @@ class Reporter:
             raise
         except Exception as error:
             ours = InternalError("MA9001", f"unexpected {type(error).__name__}", hint=INTERNAL_HINT)
+            # Before the report, which names the file.
             self._keep_trace(error)
             self.fail(ours)
             raise ours from error
@@ -169,6 +174,7 @@ class Reporter:
     def observe(self, event: Event) -> None:
         """Take an event: compute the next status, and write it if possible."""
         phase = self._status.phase
+        # All that follows sees the new status, the listener as well.
         self._status = after(self._status, event, self._redactor)
         if isinstance(event, RebootRequired):
             message = f"asked for by {', '.join(event.steps)}"
@@ -185,6 +191,7 @@ class Reporter:
         # The durable copy costs a flush to the disk, so it is written only when the phase changes.
         if phase != self._status.phase:
             self._quietly(self._keep)
+        # Once: a later failure of a command must not announce again.
         if self._early and isinstance(event, StepDone) and self._kubeadm_is_through():
             self._early = False
             self._quietly(self._sinks.announce_success)
@@ -196,6 +203,8 @@ class Reporter:
         Raises:
             HostError: It cannot be reported.
         """
+        # From here on a signal is too late: the end is decided, and half of its report would be
+        # worse than waiting for it.
         self._settle()
         with _must_be_written():
             self._end("Prepared")
@@ -239,6 +248,7 @@ class Reporter:
         now = self._clock.now()
         status = failed(self._status, error, self._redactor, time=now)
         self._status = status = with_conditions(status, time=rfc3339(now))
+        # Before the failure is shown: whoever sees it must not find a success beside it.
         self._quietly(lambda: self._withdraw(error))
         # The run directory (tmpfs) first: the disk of the state directory may be full, or hang.
         if not self._quietly(lambda: self._sinks.show(status)):
@@ -268,12 +278,15 @@ class Reporter:
 
     def _kubeadm_is_through(self) -> bool:
         states = {one.phase: one.state for one in self._status.steps}
+        # Everything up to kubeadm must be done, too: a step that was deferred is a machine that is
+        # not in place.
         until = [one for one in self._status.steps if one.phase != Phase.POST_KUBEADM.value]
         return Phase.KUBEADM.value in states and all(one.state == "Done" for one in until)
 
     def _keep_trace(self, error: Exception) -> None:
         import traceback
 
+        # Masked, for values of the configuration stand in messages of exceptions.
         text = self._redactor.text("".join(traceback.format_exception(error)))
         self._quietly(lambda: self._state.write(TRACE, text.encode(), durable=False))
 
@@ -315,6 +328,7 @@ class Reporter:
         if self._elsewhere is None:
             return
         status = with_condition(self._status, REPORTED, "True", "Arrived", "", time=self._now())
+        # Taken away first: nothing may be told to it any more after the last.
         elsewhere, self._elsewhere = self._elsewhere, None
         if error := elsewhere.finish(status):
             message = self._redactor.text(f"{error.code} {error.message}")
@@ -336,6 +350,7 @@ class Reporter:
         """
         try:
             action()
+        # Of the machine's files only. Anything else is a bug and belongs to reported().
         except HostError as error:
             self._announce(f"machineadm: {UNWRITABLE} {error.message}")
             return False

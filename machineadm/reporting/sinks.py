@@ -8,9 +8,11 @@ from machineadm.api.v1alpha1.status import BootstrapStatus
 from machineadm.host.ports import Files, FileWrite, State
 
 STATUS = "status.json"
+# The path is the contract's; its content is not looked at.
 SUCCESS_SENTINEL = "/run/cluster-api/bootstrap-success.complete"
 """Infrastructure providers wait for it (Cluster API's contract for bootstrap providers)."""
 
+# Beside it, so that one watch of the directory sees both.
 FAILURE_SENTINEL = "/run/cluster-api/bootstrap-failure.json"
 """Ours: the contract has no word for failure."""
 
@@ -26,6 +28,7 @@ def read_status(state: State) -> BootstrapStatus | None:
     Raises:
         ValueError: Something else wrote the file.
     """
+    # /run is of this boot, and so says more than what survived the last one.
     found = state.read(STATUS, durable=False) or state.read(STATUS, durable=True)
     return msgspec.json.decode(found, type=BootstrapStatus) if found else None
 
@@ -55,6 +58,7 @@ class Sinks:
     def keep(self, status: BootstrapStatus) -> None:
         """Replace the copy that survives a reboot. Writes nothing if it is up to date."""
         content = encode(status)
+        # A read is cheap, and a durable write waits for the disk.
         if self._state.read(STATUS, durable=True) != content:
             self._state.write(STATUS, content, durable=True)
 

@@ -20,6 +20,8 @@ from machineadm.execution import events
 from machineadm.plan.model import Phase
 from machineadm.redaction import Redactor
 
+# Of kubeadm's output: its reason is near the end, and a management cluster keeps the report in
+# etcd.
 LOG_TAIL = 64 * 1024
 """Characters of log that a report carries."""
 
@@ -27,6 +29,7 @@ LOG_TAIL = 64 * 1024
 MESSAGE, NAME, WORD, WORDS, MOST_WARNINGS = 32768, 512, 4096, 64, 1000
 
 _replace = msgspec.structs.replace
+# Phases in which a machine becomes a node; before them it is being prepared.
 _BOOTSTRAPPING = (Phase.KUBEADM, Phase.POST_KUBEADM)
 
 
@@ -46,6 +49,7 @@ def after(status: BootstrapStatus, event: events.Event, redactor: Redactor) -> B
     if isinstance(event, events.ConfigurationWarned):
         return _replace(status, warnings=tuple(_warnings(event, redactor)))
     if isinstance(event, events.PlanReady):
+        # All steps at once, so that whoever reads the first report sees how much there is.
         steps = tuple(
             StepReport(name=step.name, phase=step.phase.value, state="Pending")
             for step in event.steps

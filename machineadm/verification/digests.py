@@ -55,6 +55,7 @@ def check(name: str, data: bytes, expected: str) -> None:
 
 def list_digests(digests: Mapping[str, str]) -> bytes:
     """Write the list that `sha256sum -c` reads, sorted by name."""
+    # Sorted, so that the list of a release that is built again is the same, byte for byte.
     return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode()
 
 

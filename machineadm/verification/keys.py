@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST_KEYS: Final = 2
 """One key, and the one that replaces it. Each further one is one more that may have been stolen."""
 
+# The same label at both ends: what begins as one thing and ends as another is damaged.
 _BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n.*?-----END \1-----", re.DOTALL)
 _NEEDED: Final = "one or two ECDSA P-256 public keys in PEM (BEGIN PUBLIC KEY)"
 
@@ -34,6 +35,7 @@ class PublicKey(Struct, frozen=True):
         import base64
 
         text = base64.b64encode(self.spki).decode()
+        # RFC 7468: 64 characters a line, which strict readers insist on.
         lines = [text[start : start + 64] for start in range(0, len(text), 64)]
         return "\n".join(
             ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
@@ -123,6 +125,7 @@ def pinned(keys: Sequence[PublicKey], fingerprints: Sequence[str]) -> tuple[Publ
     Raises:
         VerificationError: MA1705, none of them is known.
     """
+    # Hexadecimal of either case, as people copy it from anywhere.
     known = {text.lower() for text in fingerprints}
     kept = tuple(key for key in keys if fingerprint(key) in known)
     if not kept:
@@ -135,6 +138,8 @@ def pinned(keys: Sequence[PublicKey], fingerprints: Sequence[str]) -> tuple[Publ
 
 
 def _load_block(label: str, block: str) -> PublicKey:
+    # A certificate holds a key as well, and its dates and names would promise checks that nobody
+    # makes.
     if label != "PUBLIC KEY":
         _refuse_kind(f"holds {label}")
     from cryptography.exceptions import UnsupportedAlgorithm

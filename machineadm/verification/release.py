@@ -44,6 +44,7 @@ Channel = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
 _Document = TypeVar("_Document", "Release", "Pointer")
 
 
+# Unknown fields are passed over: an older agent must read what a newer release says besides.
 class Artifact(Struct, frozen=True, rename="camel"):
     """One file of a release."""
 
@@ -84,6 +85,7 @@ class Release(Struct, frozen=True, rename="camel", kw_only=True):
         Raises:
             VerificationError: MA1723, the release has no such file.
         """
+        # At most a thousand, once for each file: no index is worth its code.
         for artifact in self.artifacts:
             if artifact.name == name:
                 return artifact
@@ -132,6 +134,7 @@ def read_release(data: bytes, signature: bytes, keys: tuple[PublicKey, ...]) -> 
     Raises:
         VerificationError: MA1704 and MA171x as `signatures.verify`, MA1730 not a release.json.
     """
+    # Signature, form, then meaning: each check sees only what the one before has passed.
     release = _read(data, signature, keys, Release, RELEASE_FILE)
     names = [artifact.name for artifact in release.artifacts]
     # The signature holds, but readers that take the first and readers that take the last would use
@@ -213,6 +216,8 @@ def check_version(release: Release, *, wanted: str | None, not_older_than: str |
     Raises:
         VerificationError: MA1731 another version, MA1732 older than known.
     """
+    # Also where it is signed: a valid release of another version is the attack that a signature
+    # alone lets pass.
     if wanted is not None and release.version != with_v(wanted):
         raise VerificationError(
             "MA1731",
@@ -275,6 +280,7 @@ def precedence(version: str) -> Semver:
     Raises:
         VerificationError: MA1730, not a version.
     """
+    # Before int() is called on any part of it.
     if re.fullmatch(_VERSION, with_v(version)) is None:
         _refuse(version[:64], "not a version such as v0.3.1")
     return Semver.parse(version)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from machineadm.verification.keys import PublicKey
 
+# Looked for to say so: many tools publish signatures in base64, which openssl would only call
+# wrong.
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
 
 

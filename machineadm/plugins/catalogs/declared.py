@@ -66,7 +66,9 @@ def fetch_declared(
         )
         decided = _lock(entry.name, lock)
         locked = decided.find(entry.kind, entry.name)
+        # A lock for a version that the entry does not want says nothing of the one that it does.
         fits = locked is not None and wanted.constraint.allows(locked.version)
+        # The entry first: whoever wrote the configuration decided later than the image.
         known = entry.digest or (locked_digest(locked, platform) if fits else "")
         if not known and not allow_unverified:
             _refuse_unknown(lock, platform)
@@ -97,6 +99,7 @@ def _lock(name: str, path: str) -> Lock:
     Raises:
         PluginError: It is not trusted: whoever writes it decides what root runs. Or it is unfit.
     """
+    # Judged like a plugin, since its digests decide what root runs.
     if os.path.lexists(path):
         require_trusted(name, path)
     return Lock.read(path)

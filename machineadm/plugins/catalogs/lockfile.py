@@ -15,6 +15,7 @@ from machineadm.plugins.catalogs.model import KINDS, is_digest, is_name, is_plat
 
 LOCK: Final = "/etc/machineadm/plugins.lock"
 _VERSION: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
+# A thousand plugins for all platforms take less than a tenth of it.
 _MOST_BYTES: Final = 4 << 20
 
 
@@ -82,6 +83,7 @@ class Lock:
         try:
             with open(path, "rb") as file:
                 data = file.read(_MOST_BYTES + 1)
+        # Empty and no error: a site that has decided nothing has no lock.
         except FileNotFoundError:
             return cls(path)
         except OSError as error:
@@ -105,6 +107,7 @@ class Lock:
         """Record a file; digests of other platforms stay if the version does. Returns whether anything changed."""
         before = self.find(kind, name)
         same = before is not None and before.version == version
+        # Another version drops them all: they are digests of other files.
         digests = {**(before.digests if before and same else {}), platform: digest}
         origin = before.resolved_from if before and same and not catalog else catalog
         after = LockedPlugin(
@@ -131,6 +134,7 @@ class Lock:
 
     def text(self) -> str:
         """Return the file's text: the same for the same decisions, in lines that a person can compare."""
+        # Written by hand, as the agent has no general writer of YAML.
         lines = [f"apiVersion: {_VERSION}", "kind: PluginLock", "spec:"]
         lines.append("  plugins:" if self._plugins else "  plugins: []")
         for one in self.plugins:
@@ -149,6 +153,8 @@ def _plugins(data: bytes, path: str) -> tuple[LockedPlugin, ...]:
     from machineadm.documents.decoding import decode_kinds
 
     documents = decode_kinds(data, file=path, kinds={(_VERSION, "PluginLock"): PluginLock})
+    # The first is told, and no part of such a lock is used: a lock that is half read would let
+    # anything pass.
     for problem in (problem for document in documents for problem in document.problems):
         at = f"line {problem.line}: {problem.path + ': ' if problem.path else ''}"
         _unfit(path, f"{at}{problem.message}")
