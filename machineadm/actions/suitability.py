@@ -53,6 +53,17 @@ _SOCKETS: Final = (
 """Where kubeadm looks when nobody tells it."""
 
 _TOOLS: Final = ("kubeadm", "kubelet", "losetup", "mount", "cp")
+_KUBERNETES: Final = "install it: `packages` of spec.machine.linuxConfiguration, the image, or docs/first-node.md by hand"
+_PACKAGES: Final = {
+    "kubeadm": _KUBERNETES,
+    "kubelet": _KUBERNETES,
+    "losetup": "install the package util-linux (on Debian: mount)",
+    "mount": "install the package mount (elsewhere than on Debian: util-linux)",
+    "cp": "install the package coreutils",
+    "conntrack": "install the package conntrack (elsewhere than on Debian: conntrack-tools)",
+}
+"""Where a tool comes from: no package has the name of some of them."""
+
 _CONNTRACK_MINOR: Final = 32
 """kubeadm before it asks for conntrack, too."""
 
@@ -462,7 +473,8 @@ def _tools(version: Semver | None, host: Host) -> Iterator[Flaw]:
     # each try.
     for tool in (*_TOOLS, *(("conntrack",) if old else ())):
         if host.queries.find(tool) is None:
-            yield _error("MA4506", f"{tool} is not on the path", f"install {tool}")
+            hint = _PACKAGES.get(tool, f"install {tool}")
+            yield _error("MA4506", f"{tool} is not on the path", hint)
 
 
 def _forwarding(host: Host) -> Iterator[Flaw]:

@@ -205,6 +205,19 @@ def test_what_kubeadm_calls_is_there(tool: str) -> None:
     assert judged(host, {"kubernetes.version": "v1.31.4"}) == [("MA4506", "error")]
 
 
+@pytest.mark.parametrize(
+    ("tool", "package"),
+    [("losetup", "util-linux"), ("cp", "coreutils"), ("conntrack", "conntrack-tools")],
+)
+def test_a_missing_tool_is_told_with_the_package_that_has_it(tool: str, package: str) -> None:
+    host = good({"kubelet": "Kubernetes v1.31.0"})
+    host.commands.missing.add(tool)
+
+    (flaw,) = flaws(asked({"kubernetes.version": "v1.31.4"}), FACTS, host)
+
+    assert package in flaw.hint
+
+
 def test_packets_are_forwarded() -> None:
     host = good()
     host.put("/proc/sys/net/ipv4/ip_forward", "0\n")
