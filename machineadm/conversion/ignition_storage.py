@@ -190,7 +190,9 @@ def _partition(given: Map, found: Storage) -> Map:
         size = re.fullmatch(_SIZE, str(value))
         amount = int(size[1]) * _MIB[size[2]] if size else 0.5
         if amount != int(amount):
-            found.decisions.append(f"has the {name} {value} of a partition, which is no whole MiB")
+            found.decisions.append(
+                f"has the {name} {value} of a partition, which is not a whole MiB"
+            )
         else:
             entry[ours] = int(amount)
     return entry

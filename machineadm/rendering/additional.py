@@ -44,7 +44,7 @@ def merged(pieces: Sequence[Piece], additional: str) -> tuple[Piece, ...]:
         additional: The text of another one, of the same major version.
 
     Raises:
-        UnfitError: It is no configuration for Ignition, or both speak of the same file, unit, user or setting.
+        UnfitError: It is not a configuration for Ignition, or both speak of the same file, unit, user or setting.
     """
     # Ours is read again from its bytes, and not kept as an object: a template is text, and its
     # reader tells what the machine will see.

@@ -91,7 +91,7 @@ class References:
         if found is None:
             return self._unknown()
         if key not in found.values:
-            # Names of keys are no secret; kubectl describe shows them.
+            # Names of keys are not secret; kubectl describe shows them.
             there = ", ".join(sorted(found.values))
             message = f"{kind} {name} has no key {key!r}"
             hint = f"it has {there}" if there else "it is empty"

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     # The options of bootstrap: what departs can only be told by planning the same run again.
-    add_configuration(parser, "sarif", preparation="the machine was only prepared, and is no node")
+    add_configuration(
+        parser, "sarif", preparation="the machine was only prepared and is not a node"
+    )
 
 
 def run(arguments: Namespace) -> int:

@@ -51,7 +51,7 @@ def _partitions_fit(storage: Storage, _context: Context) -> Iterator[Finding]:
         shares[one.device] += one.percentage
         # All that are written count, as the numbers of partitions do.
         numbers[one.device] += 1
-        # Only at the one that crosses the whole: those after it are no mistakes of their own.
+        # Only at the one that crosses the whole: those after it are not mistakes of their own.
         if shares[one.device] > _WHOLE >= shares[one.device] - one.percentage:
             message = f"the partitions of {one.device} up to this one are {shares[one.device]} %"
             yield finding("MA1312", f"{path}.percentage", message)

@@ -417,7 +417,7 @@ def _apis(value: str, minor: int) -> str:
             return f"must have names such as apps/v1, or of {', '.join(sorted(_ALL_APIS))}"
         group = found[1] if found is not None else ""
         if group not in _GROUPS and not minor >= _LATER_GROUPS.get(group, minor + 1):
-            return f"{group} is no group of the API server 1.{minor}"
+            return f"{group} is not a group of the API server 1.{minor}"
         state = pair.partition("=")[2].strip()
         if state and state not in BOOLEANS:
             return "must be api=true or api=false, with commas between them"

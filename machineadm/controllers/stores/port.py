@@ -114,7 +114,7 @@ class Opened(Protocol):
         """
 
     async def remove(self, key: Key) -> None:
-        """Forget a configuration; one that is not there is no error.
+        """Forget a configuration; one that is not there is not an error.
 
         Raises:
             StoreError: It may be there still.

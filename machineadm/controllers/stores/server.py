@@ -203,7 +203,7 @@ class StoreServer:
     # Everybody's.
 
     async def _agent(self, request: web.Request) -> web.StreamResponse:
-        # The agent is no secret, and whoever fetches it compares its digest.
+        # The agent is not a secret, and whoever fetches it compares its digest.
         version, file = request.match_info["version"], request.match_info["file"]
         if self._agents is None or not _VERSION.fullmatch(version) or not _FILE.fullmatch(file):
             raise RefusedError(404)

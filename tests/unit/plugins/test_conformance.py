@@ -260,7 +260,7 @@ sdk._Served._provider = lambda self, request: next(iter(self._providers.values()
         "provider",
         "executes with inputs that it takes",
     ): "Echo.stream = lambda self, inputs, host, write: Output(data='other')",
-    ("provider", "bears to be stopped"): """
+    ("provider", "can be stopped"): """
 def stop(self): raise CallError("never")
 Echo.stop = stop
 """,
@@ -297,7 +297,7 @@ SAYS = {
     "refuses a provider that it does not have": "GetProviderDescriptor succeeds",
     "refuses inputs that are not JSON": "takes inputs that are not JSON",
     "executes with inputs that it takes": "gives dict unary, and str streamed",
-    "bears to be stopped": "'echo': never",
+    "can be stopped": "'echo': never",
 }
 
 

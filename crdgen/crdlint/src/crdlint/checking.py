@@ -104,7 +104,7 @@ def _unpacked(documents: list[Document]) -> list[Document]:
             items = value.get("items")
             out += [Document(item) for item in items] if isinstance(items, list) else []
             # What was wrong with the writing of the List is told once, with its last item, since a
-            # List is no document of its own here.
+            # List is not a document of its own here.
             out[-1:] = [Document(o.value, document.problems) for o in out[-1:]]
         else:
             out.append(document)

@@ -293,7 +293,7 @@ def _soft_evictions_have_a_grace_period(
             yield finding(
                 "MA1303", child("evictionSoft", signal), "needs its evictionSoftGracePeriod"
             )
-    # The other way is no error to the kubelet, which ignores it; whoever wrote it expects an
+    # The other way is not an error to the kubelet, which ignores it; whoever wrote it expects an
     # eviction.
     for signal in grace:
         if signal not in soft:

@@ -221,7 +221,7 @@ CHECKS: Final[dict[str, dict[str, Live]]] = {
         "refuses a provider that it does not have": unknown_provider,
         "refuses inputs that are not JSON": unfit_inputs,
         "executes with inputs that it takes": executed,
-        "bears to be stopped": stopped,
+        "can be stopped": stopped,
     },
     "auth-handler": {
         "names its handlers and their flows": handler_names,

@@ -95,7 +95,7 @@ class Engine:
             )
             response = connection.getresponse()
             content = response.read(_MOST)
-            # Where a number of bytes is asked for, a short answer is no error to the library.
+            # Where a number of bytes is asked for, a short answer is not an error to the library.
             cut = bool(response.length)
         except (OSError, http.client.HTTPException) as error:
             silence: PluginError = silent(self.path, error)
