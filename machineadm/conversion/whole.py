@@ -132,6 +132,7 @@ def convert(inputs: Iterable[tuple[str, bytes]], request: Request) -> Conversion
     if problems:
         return Conversion(results=(), skipped=(), problems=tuple(problems))
     # All documents first: the version may stand in a Machine at the end of the stream.
+    documents = [item for document in documents for item in _items(document)]
     around = _Around(documents, request)
     results: list[Result] = []
     skipped: list[Skipped] = []
@@ -519,6 +520,26 @@ def _notes(spec: dict[str, object]) -> tuple[str, ...]:
     return (
         f"kubernetes.version is {version}: no document says it; give `--kubernetes-version`, or have the placeholder filled in",
     )
+
+
+def _items(document: Document) -> Iterator[Document]:
+    """The documents of a list, as kubectl prints several; any other document is itself."""
+    items = _view(document)[0].get("items")
+    if not re.fullmatch("(Kubeadm.+)?List", document.kind) or items is None or not [*items.items()]:
+        yield document
+        return
+    for item in (one.node for one in items.items()):
+        view = View(item, "", Account(item, document.source))
+        yield Document(
+            file=document.file,
+            index=document.index,
+            api_version=_text(view.get("apiVersion")),
+            kind=_text(view.get("kind")),
+            value=None,
+            problems=(),
+            source=document.source,
+            root=item,
+        )
 
 
 def _skipped(document: Document, problems: list[Problem]) -> Skipped:

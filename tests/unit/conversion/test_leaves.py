@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from machineadm.conversion.account import OUTCOMES
 from tests.unit.conversion.converting import CONFIG, config, control_plane, converted, outcome
@@ -172,6 +173,49 @@ def test_what_is_ours_already_stays_as_it_is() -> None:
     again = outcome(first)
 
     assert [result.text for result in again.results] == [first]
+
+
+LIST = """
+apiVersion: v1
+kind: List
+items:
+- apiVersion: bootstrap.cluster.x-k8s.io/v1beta2
+  kind: KubeadmConfig
+  metadata: {name: a, uid: b}
+  spec: {verbosity: 1, files: [{path: /a, contentFrom: {secret: {name: c, key: d}}}]}
+- {apiVersion: v1, kind: Secret, metadata: {name: c}, stringData: {d: e}}
+- 7
+"""
+
+
+@pytest.mark.parametrize("kind", ["List", "KubeadmConfigList"])
+def test_the_documents_of_a_list_are_converted_each(kind: str) -> None:
+    found = outcome(
+        LIST.replace("kind: List", f"kind: {kind}"), to="MachineConfiguration", role="JoinWorker"
+    )
+    (result,) = found.results
+
+    assert found.problems == ()
+    assert (result.kind, result.name) == ("KubeadmConfig", "a")
+    # The Secret beside it is found, as in a stream.
+    assert yaml.safe_load(result.text)["spec"]["machine"]["files"][0]["content"] == "e"
+    assert {leaf.path: leaf.line for leaf in result.leaves}["spec.verbosity"] == 8
+    assert [one.kind for one in found.skipped] == ["Secret", "a document without a kind"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        (LIST.replace("v1beta2", "v1beta9"), "MA2101", 5),
+        ("apiVersion: v1\nkind: List\nitems: []\n", "MA2104", 1),
+        ("apiVersion: v1\nkind: List\n", "MA2104", 1),
+        ("apiVersion: v1\nkind: List\nitems: {}\n", "MA2104", 1),
+    ],
+)
+def test_a_list_with_nothing_to_convert_is_refused(text: str, code: str, line: int) -> None:
+    (problem,) = outcome(text).problems
+
+    assert (problem.code, problem.line) == (code, line)
 
 
 def test_the_outcomes_are_four() -> None:
