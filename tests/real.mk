@@ -37,7 +37,7 @@ suites: $(STAMP) ## all tests of `make test` as an ordinary user of stock Debian
 	-$(MAKE) --no-print-directory roots >/dev/null
 	$(BIN)/python -m pytest tests/suites -q -p no:cacheprovider
 
-# Two of our own are made by `make conformance`.
+# Two of our own are made by `make conformance`; here with a second disk, by Ignition and of an older image, too.
 .PHONY: twins
 twins: $(STAMP) $(AGENT) ## machines made twice, by cloud-init from Cluster API's user data and by us (root, Debian, Go; MACHINEADM_CORPUS)
 	MACHINEADM_TWINS=1 MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance/test_same_machine.py -q -p no:cacheprovider

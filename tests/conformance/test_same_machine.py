@@ -1,11 +1,12 @@
 """A machine that cloud-init makes of what Cluster API's provider renders, and one that we make of what `convert` wrote, end as the same.
 
-Two are made here; `make twins` makes all of them.
+Two are made here; `make twins` makes all of them, with a second disk, by Ignition and of an older image, too.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,15 @@ from typing import Any, Final
 
 import pytest
 
-from tests.corpus import same_machine, twins
+from tests.corpus import comparing, same_machine, twins
+from tests.judges import judges
 
 NAMED = same_machine.there() if os.environ.get("MACHINEADM_TWINS") == "1" else same_machine.OWN
 
 
 def name_of(named: same_machine.Named) -> str:
-    return f"{named.name.removesuffix('.yaml')} as {named.role}"
+    older = ", older image" if named.flavour == twins.OLDER else ""
+    return f"{named.name.removesuffix('.yaml')} as {named.role}{older}"
 
 
 @pytest.mark.parametrize("named", NAMED, ids=name_of)
@@ -27,10 +30,11 @@ def test_both_roads_lead_to_the_same_machine(
     named: same_machine.Named, agent_file: Path, tmp_path: Path
 ) -> None:
     one = same_machine.case_of(named)
-    theirs = twins.by_cloud_init(one, tmp_path)
+    theirs = twins.by_cluster_api(one, tmp_path)
     ours = twins.by_us(one, tmp_path, agent_file)
 
-    assert list(twins.differences(one, theirs, ours)) == [], ours.said[-6000:]
+    found = list(twins.differences(one, theirs, ours))
+    assert not found, "\n".join([*found, theirs.said[-3000:], ours.said[-3000:]])
 
 
 FILE: Final = "/etc/profile.d/zone.sh"
@@ -102,6 +106,24 @@ def test_the_judge_of_sameness_sees(fault: str) -> None:
     assert list(twins.differences(one, whole, whole)) == []
     assert list(twins.differences(one, whole, other)) != []
     assert list(twins.differences(one, other, whole)) != []
+
+
+def test_a_configuration_of_ignition_2_is_taken_by_the_program_of_today() -> None:
+    one = same_machine.case_of(same_machine.Named("ignition.yaml", "JoinWorker"))
+    (verdict,) = judges.cluster_api_render([comparing.request(one.spec, one.machine)])
+    given = json.loads(verdict["userData"])
+    found = twins.of_today(given)
+
+    assert one.ignition
+    assert judges.ignition_validate(json.dumps(given).encode()) != []
+    assert judges.ignition_validate(json.dumps(found).encode()) == []
+    # Nothing of it is lost on the way.
+    assert {file["path"] for file in found["storage"]["files"]} == {
+        file["path"] for file in given["storage"]["files"]
+    }
+    (kubeadm,) = [unit for unit in found["systemd"]["units"] if unit["name"] == "kubeadm.service"]
+    assert kubeadm["contents"]
+    assert kubeadm["dropins"]
 
 
 DIFFERENT_ON_PURPOSE = {

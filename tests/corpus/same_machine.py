@@ -14,10 +14,24 @@ class Named(NamedTuple):
 
     name: str
     role: Role
+    flavour: str = twins.FLAVOUR
+    """The image of both machines."""
+
+    @property
+    def has_disk(self) -> bool:
+        """Whether the machines have a second disk."""
+        return self.name == "disk.yaml"
 
 
 OWN: Final = (Named("worker.yaml", "JoinWorker"), Named("control-plane.yaml", "Initialize"))
 """The repository's own: they take the place of the corpus where there is none."""
+
+MORE: Final = (
+    Named("disk.yaml", "JoinWorker"),
+    Named("ignition.yaml", "JoinWorker"),
+    Named("worker.yaml", "JoinWorker", twins.OLDER),
+)
+"""Further machines of the repository's own."""
 
 CORPUS: Final = (
     Named("capv-default-kubeadmconfigtemplate.yaml", "JoinWorker"),
@@ -33,10 +47,12 @@ CORPUS: Final = (
 
 def there() -> tuple[Named, ...]:
     """All that can be made here."""
-    return (*OWN, *CORPUS) if os.environ.get("MACHINEADM_CORPUS") else OWN
+    every = (*OWN, *MORE)
+    return (*every, *CORPUS) if os.environ.get("MACHINEADM_CORPUS") else every
 
 
 def case_of(named: Named) -> twins.Case:
     """The spec and its machine."""
-    every = twins.own() if named in OWN else specs.specs()
-    return twins.case(next(one for one in every if one.name == named.name), named.role)
+    every = twins.own() if named in (*OWN, *MORE) else specs.specs()
+    spec = next(one for one in every if one.name == named.name)
+    return twins.case(spec, named.role, named.flavour, has_disk=named.has_disk)

@@ -24,6 +24,25 @@ from tests.machine import machine as stage
 
 OWN: Final = Path(__file__).parent / "own"
 FLAVOUR: Final = "trixie-twin-cloud"
+OLDER: Final = "bookworm-twin-cloud"
+DISK: Final = "/dev/twin-disk"
+BORN: Final = "/var/lib/.born"
+HAS_DISK: Final = f"""\
+#!/bin/sh
+# Before systemd: the machine's second disk.
+set -e
+: > {BORN}
+truncate -s 64M /var/cache/twin.img
+ln -s "$(losetup --find --show /var/cache/twin.img)" {DISK}
+exec /sbin/stage-init
+"""
+HAS_IGNITION: Final = f"""\
+#!/bin/sh
+# Before systemd: what the initramfs of an image with Ignition does.
+[ -e {BORN} ] || : > {BORN}
+exec /ignition/first-boot
+"""
+FIRST_BOOT: Final = Path(__file__).parents[1] / "machine/ignition.sh"
 RECORD: Final = "/var/lib/kubeadm.record"
 SUCCESS: Final = "/run/cluster-api/bootstrap-success.complete"
 
@@ -62,7 +81,7 @@ def group(number):
         return grp.getgrgid(number).gr_name
     except KeyError:
         return number
-born = os.stat("/var/lib/.seeded").st_ctime - 5
+born = min(os.stat(path).st_ctime for path in ("/var/lib/.seeded", "/var/lib/.born") if os.path.exists(path)) - 5
 devices = {os.stat(path).st_dev for path in ("/", "/run", "/tmp")}
 found = {}
 for top in ("/",):
@@ -121,7 +140,8 @@ DIFFERENCES: Final = {
     r"/(etc|run|var/lib)/machineadm(/.*)?": "the agent's own records",
     r"/etc/systemd/system/(.*/)?machineadm[^/]*": "the agent's own units",
     r"/etc/(sudoers\.d|sysctl\.d|modules-load\.d|chrony)/[^/]*machineadm[^/]*": "what the agent owns has a file of its own",
-    r"/etc/sudoers\.d(/90-cloud-init-users)?": "rules of sudo are in another file: compared as rules",
+    r"/etc/sudoers\.d(/90-cloud-init-users|/ops)?": "rules of sudo are in another file: compared as rules",
+    BORN: "a mark of this test",
     r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?": "compared as accounts",
     r"/etc/fstab": "compared as mounts: what owns a line is said in its options",
     r"/etc/\.pwd\.lock": "a lock",
@@ -135,17 +155,33 @@ DIFFERENCES: Final = {
     r"/var/lib/(systemd|dbus|containerd|chrony|private|dpkg|apt|sudo)(/.*)?": "of programs that run",
     r"/tmp/.*": "of programs that run",
     r"/(usr|var|opt|root)/.*(__pycache__.*|\.pyc)": "what Python keeps",
-    r"/opt/twin(/.*)?": "how this test brings the agent",
+    r"/opt/twin(/.*)?|/usr/bin/kubeadm|/ignition(/.*)?|/etc/cloud/cloud-init\.disabled": "what this test brings",
     r"/root/\.cache(/.*)?": "of programs that run",
     r"/home/debian(/.*)?": "`users` replaces the distribution's default user there",
 }  # fmt: skip
 """Paths that may differ, and why."""
+
+OF_IGNITION: Final = {
+    r"/etc/kubeadm\.(sh|yml)": "the script around kubeadm, and kubeadm's file: what they do is compared",
+    r"/etc/systemd/system/(multi-user\.target\.wants/)?kubeadm\.service(\.d.*)?": "the unit that runs that script; its drop-ins order it",
+    r"/etc/(systemd/system-preset(/20-ignition\.preset)?|\.ignition-result\.json)|/run/(ignition(/.*)?|machine-id)": "Ignition's own",
+}  # fmt: skip
+"""Further ones where Ignition set the machine up."""
+
+_UNITS_OF_IGNITION: Final = r"kubeadm\.service|chrony"
+"""The unit that runs kubeadm's script there; a time service that nobody set up, and that finds no server."""
 
 _DEFAULT_USER: Final = "debian"
 _FIRST: Final = 1000
 """The first number of a person's account."""
 
 _OPTIONS: Final = ("comment=cloudconfig", "x-machineadm")
+_ORDER: Final = r"x-systemd\.after=cloud-init.*|x-systemd\.requires=cloud-init.*|_netdev"
+"""cloud-init has mounts wait for itself, and for the network that it may bring up."""
+
+_OF_DEFAULT_USER: Final = "netdev"
+"""A group that cloud-init makes for the distribution's default user."""
+
 # sshd has no keys on this stage: it is started again and again.
 _OWN_UNITS: Final = r"(opt-twin|ssh|cloud-|machineadm|systemd-(tmpfiles|random|update|hostnamed|timedated|localed|journal|hwdb|firstboot|sysusers|machine-id)|user[@-]|session|dev-|sys-|run-|init\.scope|dbus|getty|apt-|dpkg-|man-db|e2scrub|fstrim|logrotate|exim|phpsessionclean|polkit|modprobe@|kmod|ldconfig|emergency|rescue|initrd|system)"
 
@@ -155,6 +191,13 @@ class Case(NamedTuple):
 
     spec: Spec
     machine: Machine
+    flavour: str
+    has_disk: bool
+
+    @property
+    def ignition(self) -> bool:
+        """Whether Ignition sets the machine up, and not cloud-init."""
+        return self.spec.spec.get("format") == "ignition"
 
 
 class Ended(NamedTuple):
@@ -165,7 +208,7 @@ class Ended(NamedTuple):
     """How its road ended, for whoever looks into a failure."""
 
 
-def case(spec: Spec, role: str) -> Case:
+def case(spec: Spec, role: str, flavour: str = FLAVOUR, *, has_disk: bool = False) -> Case:
     """A spec in one of its roles; it must be valid.
 
     Raises:
@@ -175,7 +218,7 @@ def case(spec: Spec, role: str) -> Case:
         if machine.role == role:
             if machine.problems:
                 raise LookupError(f"{spec.name} as {role}: {machine.problems}")
-            return Case(spec, machine)
+            return Case(spec, machine, flavour, has_disk)
     raise LookupError(f"{spec.name} is not for {role}")
 
 
@@ -188,10 +231,13 @@ def metadata(machine: Machine) -> str:
     return yaml.safe_dump({"instance-id": "i-first", "local-hostname": name, **names})
 
 
-def by_cloud_init(one: Case, directory: Path) -> Ended:
-    """Boot it as Cluster API's provider would."""
+def by_cluster_api(one: Case, directory: Path) -> Ended:
+    """Boot it from the user data of Cluster API's provider."""
     (verdict,) = judges.cluster_api_render([comparing.request(one.spec, one.machine)])
     assert "error" not in verdict, verdict
+    if one.ignition:
+        config = of_today(json.loads(verdict["userData"]))
+        return _ignite(one, directory / "theirs", config, "kubeadm.service", {})
     return _boot(one, directory / "theirs", verdict["userData"], {})
 
 
@@ -203,7 +249,88 @@ def by_us(one: Case, directory: Path, agent: Path) -> Ended:
     run = ["python3", "/opt/twin/agent.pyz", "bootstrap", "--path", "/opt/twin/machine.yaml"]
     user_data = "#cloud-config\n" + yaml.safe_dump({"runcmd": [run]})
     mounts = {"/opt/twin/agent.pyz": agent, "/opt/twin/machine.yaml": configuration}
+    if one.ignition:
+        contents = (
+            "[Unit]\nAfter=network.target\n[Service]\nType=oneshot\n"
+            f"ExecStart={' '.join(run)}\n[Install]\nWantedBy=multi-user.target\n"
+        )
+        name = "machineadm-twin.service"
+        unit = {"name": name, "enabled": True, "contents": contents}
+        config = {"ignition": {"version": "3.3.0"}, "systemd": {"units": [unit]}}
+        return _ignite(one, directory / "ours", config, name, mounts)
     return _boot(one, directory / "ours", user_data, mounts)
+
+
+def of_today(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of Ignition 2.3 as one of 3.3, which is the program that there is: the same, said otherwise.
+
+    3.x has one file system (no `filesystem: root`), replaces a file only where it is told to, and takes each unit once.
+    """
+    storage = {
+        name: [{key: value for key, value in one.items() if key != "filesystem"} for one in entries]
+        for name, entries in config.get("storage", {}).items()
+        if name in ("files", "directories", "links")
+    }
+    for file in storage.get("files", []):
+        file["overwrite"] = True
+    units: dict[str, dict[str, Any]] = {}
+    for unit in config.get("systemd", {}).get("units", []):
+        units.setdefault(unit["name"], {}).update(unit)
+    return {
+        "ignition": {"version": "3.3.0"},
+        "passwd": config.get("passwd", {}),
+        "storage": storage,
+        "systemd": {"units": list(units.values())},
+    }
+
+
+def _ignite(
+    one: Case, directory: Path, config: dict[str, Any], unit: str, mounts: dict[str, Path]
+) -> Ended:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "config.ign").write_text(json.dumps(config))
+    (directory / "disabled").write_text("")
+    given = {
+        "/ignition/ignition": judges.ignition(),
+        "/ignition/config.ign": directory / "config.ign",
+        "/ignition/first-boot": FIRST_BOOT,
+        "/etc/cloud/cloud-init.disabled": directory / "disabled",
+        "/usr/bin/kubeadm": _program(directory / "kubeadm", _recorder(one)),
+        "/opt/twin/before": _program(directory / "before", HAS_IGNITION),
+        **mounts,
+    }
+    init = "/opt/twin/before"
+    with stage.Machine(
+        "twin", flavour=one.flavour, mounts=given, init=init, may_fail=True
+    ) as machine:
+        # The machine runs when its first boot has ended, and that unit with it.
+        said = machine.exec("journalctl", "--no-pager", "-u", unit, check=False)
+        look = machine.exec("python3", "-c", LOOK.replace("@RECORD", RECORD))
+    return Ended(_of_ignition(_named_alike(look.stdout, machine.name)), said.stdout)
+
+
+def _of_ignition(look: dict[str, Any]) -> dict[str, Any]:
+    """A machine without what Ignition only writes otherwise: a file of its own for keys, and `*` for no password."""
+    own = "/.ssh/authorized_keys.d"
+    tree = {path: entry for path, entry in look["tree"].items() if not path.endswith(own)}
+    look["tree"] = {
+        path.replace(f"{own}/ignition", "/.ssh/authorized_keys"): entry
+        for path, entry in tree.items()
+    }
+    look["shadow"] = [re.sub(r"^(\w+):\*:", r"\1:!:", line) for line in look["shadow"]]
+    for name in ("files", "units"):
+        look[name] = [line for line in look[name] if not re.match(_UNITS_OF_IGNITION, line)]
+    return look
+
+
+def _recorder(one: Case) -> str:
+    return KUBEADM.replace("@VERSION", one.machine.version).replace("@RECORD", RECORD)
+
+
+def _program(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
 
 
 def _boot(one: Case, directory: Path, user_data: str, mounts: dict[str, Path]) -> Ended:
@@ -211,24 +338,32 @@ def _boot(one: Case, directory: Path, user_data: str, mounts: dict[str, Path]) -
     seed.mkdir(parents=True)
     (seed / "meta-data").write_text(metadata(one.machine))
     (seed / "user-data").write_text(user_data)
-    kubeadm = directory / "kubeadm"
-    kubeadm.write_text(KUBEADM.replace("@VERSION", one.machine.version).replace("@RECORD", RECORD))
-    kubeadm.chmod(0o755)
+    kubeadm = _program(directory / "kubeadm", _recorder(one))
     given = {"/var/lib/cloud/seed/nocloud": seed, "/usr/bin/kubeadm": kubeadm, **mounts}
-    with stage.Machine("twin", flavour=FLAVOUR, mounts=given, may_fail=True) as machine:
+    if one.has_disk:
+        given["/opt/twin/before"] = _program(directory / "before", HAS_DISK)
+    init = "/opt/twin/before" if one.has_disk else ""
+    with stage.Machine(
+        "twin", flavour=one.flavour, mounts=given, init=init, may_fail=True
+    ) as machine:
         status = machine.exec("cloud-init", "status", "--wait", "--long", check=False)
         look = machine.exec("python3", "-c", LOOK.replace("@RECORD", RECORD))
         output = machine.exec("tail", "-n", "60", "/var/log/cloud-init-output.log", check=False)
+        if one.has_disk:
+            # The device is the host's.
+            gone = f"umount /srv/data; losetup --detach $(readlink {DISK})"
+            machine.exec("sh", "-c", gone, check=False)
     return Ended(_named_alike(look.stdout, machine.name), status.stdout + output.stdout)
 
 
 def _named_alike(look: str, name: str) -> dict[str, Any]:
     """What a machine looks like, without the name that the stage gave it."""
     found: dict[str, Any] = json.loads(look.replace(name, "twin"))
-    hosts = found["tree"].get("/etc/hosts", [])
-    if len(hosts) > 3:
-        content = base64.b64decode(hosts[3]).replace(name.encode(), b"twin")
-        hosts[3] = base64.b64encode(content).decode()
+    for path in ("/etc/hosts", "/etc/hostname"):
+        entry = found["tree"].get(path, [])
+        if len(entry) > 3:
+            content = base64.b64decode(entry[3]).replace(name.encode(), b"twin")
+            entry[3] = base64.b64encode(content).decode()
     return found
 
 
@@ -238,7 +373,8 @@ def differences(one: Case, theirs: Ended, ours: Ended) -> Iterator[str]:
     if not there["kubeadm"] or not here["kubeadm"]:
         yield f"kubeadm was not run: there {bool(there['kubeadm'])}, here {bool(here['kubeadm'])}"
         return
-    yield from _tree(there["tree"], here["tree"], typed_paths(one))
+    may_differ = "|".join([*DIFFERENCES, *(OF_IGNITION if one.ignition else ())])
+    yield from _tree(there["tree"], here["tree"], typed_paths(one), may_differ)
     for name, read in (
         ("passwd", _accounts),
         ("group", _members),
@@ -273,9 +409,11 @@ def typed_paths(one: Case) -> set[str]:
     return found
 
 
-def _tree(there: dict[str, Any], here: dict[str, Any], typed: set[str]) -> Iterator[str]:
+def _tree(
+    there: dict[str, Any], here: dict[str, Any], typed: set[str], may_differ: str
+) -> Iterator[str]:
     for path in sorted(there.keys() | here.keys()):
-        if there.get(path) == here.get(path) or re.fullmatch("|".join(DIFFERENCES), path):
+        if there.get(path) == here.get(path) or re.fullmatch(may_differ, path):
             continue
         if path in typed or (path not in here and _is_without_keys(path, there)):
             continue
@@ -339,6 +477,8 @@ def _members(lines: list[str]) -> set[str]:
         *head, members = line.split(":")
         if head[-1].isdigit() and int(head[-1]) >= _FIRST:
             head.pop()
+        if head[0] == _OF_DEFAULT_USER:
+            continue
         kept = sorted(name for name in members.split(",") if name and name != _DEFAULT_USER)
         found.add(":".join([*head, ",".join(kept)]))
     return found
@@ -359,7 +499,11 @@ def _fstab(lines: list[str]) -> set[str]:
     for line in lines:
         if line.strip() and not line.startswith("#"):
             columns = line.split()
-            options = [one for one in columns[3].split(",") if one not in _OPTIONS]
+            options = [
+                one
+                for one in columns[3].split(",")
+                if one not in _OPTIONS and not re.fullmatch(_ORDER, one)
+            ]
             found.add(" ".join([*columns[:3], ",".join(options), *columns[4:]]))
     return found
 
