@@ -7,8 +7,11 @@ nothing here, but everything there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -80,17 +83,18 @@ def host_service(allowed: Allowed) -> dict[str, Handler]:
     }
 
     def served(answer: Callable[[Allowed, Any], Any], reply: Any) -> Any:
+        def answered(request: Any) -> Any:
+            try:
+                return answer(allowed, request)
+            except RefusedError as denied:
+                return reply(error=str(denied))
+            except BaseException as error:
+                # Only the type of a store's own fault goes to the plugin: the text might quote a secret.
+                return reply(error=type(error).__name__)
+
         async def serve(stream: ServerStream) -> None:
             request = await stream.recv_message()
-            try:
-                # In a thread: a store may be slow, and a token comes from another plugin of this same loop, which would block.
-                found = await asyncio.to_thread(answer, allowed, request)
-            except RefusedError as denied:
-                found = reply(error=str(denied))
-            except Exception as error:
-                # Only the type of a store's own fault goes to the plugin: the text might quote a secret.
-                found = reply(error=type(error).__name__)
-            await stream.send_message(found)
+            await stream.send_message(await _in_thread(partial(answered, request)))
 
         return serve
 
@@ -105,6 +109,28 @@ def host_service(allowed: Allowed) -> dict[str, Handler]:
 
     serving = {name: served(*pair) for name, pair in answers.items()}
     return handlers(_SERVICE, ListAuthHandlers=list_handlers, **serving)
+
+
+def _in_thread(work: Callable[[], Any]) -> asyncio.Future[Any]:
+    """Do something that may block, and never fails, in a thread of its own.
+
+    A token comes from another plugin of this same loop, which may ask for a secret meanwhile: with a pool, as many tokens as it has threads would
+    leave none for the secrets that they wait for.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(found: Any) -> None:
+        if not done.done():  # the plugin may have given up
+            done.set_result(found)
+
+    def run() -> None:
+        found = work()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the host has ended
+            loop.call_soon_threadsafe(settle, found)
+
+    threading.Thread(target=run, daemon=True, name="plugin-host-service").start()
+    return done
 
 
 def _store(allowed: Allowed, name: str | None) -> Secrets:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from machineadm.errors import PluginError
 from machineadm.plugins.host import Host
 from machineadm.plugins.kinds.auth_handler import COOKIE, AuthHandlers
 from machineadm.plugins.kinds.host_service import Allowed
+from machineadm.plugins.kinds.provider import Providers
 from machineadm.plugins.launch.model import Command, Reattach
+from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.sdk import CallError
 from machineadm.plugins.sdk.auth_handlers import (
     AuthHandler,
@@ -210,6 +214,43 @@ class Kept:
 
     def names(self) -> list[str]:
         return list(self.secrets)
+
+
+TOGETHER = 40
+"""Tokens at once: more than a pool of threads has on any machine that this runs on."""
+
+
+class Many(Provider):
+    name = "many"
+
+    def execute(self, inputs: dict[str, Any], host: HostClient | None) -> Output:
+        assert host is not None
+        with ThreadPoolExecutor(TOGETHER) as pool:
+            found = list(pool.map(lambda _: host.token("entra", "secret"), range(TOGETHER)))
+        return Output(data=found)
+
+
+def test_as_many_tokens_at_once_as_there_may_be_leave_room_for_the_secrets_that_they_need(
+    entra: Entra,
+) -> None:
+    here = threading.Barrier(TOGETHER)
+    with served(entra, version=1) as one, served(Many(), version=1) as two, Host() as host:
+        reattach = Reattach(name="entra", address=one.address, version=1, test=True)
+        plugin = host.reattach(reattach)
+        secrets = Allowed(secrets=Kept(entra_key="k3y"), secret_prefix="entra/")
+        handlers = AuthHandlers(plugin, secrets)
+        handlers.configure("entra")
+
+        def token(request: Any) -> Any:
+            here.wait(60)  # all of them wait for a secret at the same time
+            value = handlers.token(request.handler_name, request.scope).value.reveal()
+            return pb.GetAuthTokenResponse(access_token=value)
+
+        allowed = Allowed(auth_handlers=("entra",), token=token)
+        other = host.reattach(Reattach(name="many", address=two.address, version=1, test=True))
+        providers = Providers(other, allowed)
+        providers.configure("many")
+        assert providers.execute("many", {}).data == ["k3y"] * TOGETHER
 
 
 def test_it_reaches_the_secrets_that_its_host_allows(entra: Entra) -> None:
