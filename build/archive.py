@@ -56,6 +56,7 @@ START = {
 # One word: Linux passes everything after the interpreter as a single argument. -I ignores PYTHONPATH and the user's site,
 # -S the machine's own site-packages.
 SHEBANG = "/usr/bin/python3 -IS"
+# Licences must come along, and no machine needs to unpack them.
 ABOUT = "about"
 DEFLATED = 8
 OLDEST = 20
@@ -75,6 +76,8 @@ def write(tree: Path, output: Path, machine: str, owner: str = "agent") -> None:
         machine: The architecture that it is for, as the kernel names it.
         owner: Name of its directory in the cache; it removes other builds from there.
     """
+    # The file is finished beside its place and renamed: an agent that is half written must never be
+    # found.
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="machineadm-archive-") as scratch:
         packed = Path(scratch, output.name)
@@ -94,6 +97,7 @@ def run_shiv(tree: Path, packed: Path) -> None:
     options += ["--site-packages", str(tree), "--output-file", str(packed)]
     subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "shiv.cli", *options],
+        # shiv writes its own time otherwise.
         env=os.environ | {"SOURCE_DATE_EPOCH": source_date_epoch()},
         check=True,
     )
@@ -102,6 +106,7 @@ def run_shiv(tree: Path, packed: Path) -> None:
 def finish(packed: Path, output: Path, machine: str, owner: str) -> None:
     """Write the agent's file from what shiv packed."""
     parts: dict[str, dict[str, bytes]] = {name: {} for name in (front.BASE, *front.PARTS, ABOUT)}
+    # Of what shiv packed only the site-packages are taken; the start is ours.
     with zipfile.ZipFile(packed) as source:
         for name in source.namelist():
             top, _, path = name.partition("/")
@@ -116,12 +121,14 @@ def finish(packed: Path, output: Path, machine: str, owner: str) -> None:
         "MACHINE": machine,
         "OWNER": owner,
     }
+    # With the process's number, since two builds may run at once.
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     with unfinished.open("wb") as file:
         file.write(f"#!{SHEBANG}\n".encode())
         entries = {name: start(text, values).encode() for name, text in START.items()}
         entries |= {f"manifest/{name}": text.encode() for name, text in manifests.items()}
         entries["manifest/first"] = "\n".join(foreseen(parts[front.BASE])).encode()
+        # Stored in the agent's file, for they are compressed inside.
         entries |= {part_path(name): part_archive(files) for name, files in parts.items()}
         add(file, entries, stored={*EVERY_START, *map(part_path, parts)})
     unfinished.chmod(0o755)
@@ -133,10 +140,13 @@ def part_of(path: str) -> str:
     top = path.partition("/")[0]
     if top.endswith(".dist-info"):
         return ABOUT
+    # A part of its own: msgspec would import it at every start if it found it (front.py says who
+    # needs it).
     if top == "typing_extensions.py":
         return "py310"
     # For `a/b/c.py` the names are a, a.b and a.b.c: a package of ours may be in another part than its parent.
     steps = path.removesuffix(".py").split("/")
+    # An extension module's name goes on behind the first dot: `_cffi_backend.cpython-310-...so`.
     steps[0] = steps[0].partition(".")[0]
     names = {".".join(steps[: end + 1]) for end in range(len(steps))}
     return next((part for part, own in front.PARTS.items() if names & {*own}), front.BASE)
@@ -145,6 +155,7 @@ def part_of(path: str) -> str:
 def manifest(files: dict[str, bytes]) -> str:
     """List the files of a part, and size and digest of those that are unpacked."""
     return "".join(
+        # Only extension modules are unpacked to files, so only they have something to compare.
         f"{len(content)} {hashlib.sha256(content).hexdigest()} {path}\n"
         if path.endswith(".so")
         else f"- - {path}\n"
@@ -155,6 +166,7 @@ def manifest(files: dict[str, bytes]) -> str:
 def digest_of(parts: dict[str, dict[str, bytes]]) -> str:
     """Hex SHA-256 of the contents of all parts, however they are packed."""
     digest = hashlib.sha256()
+    # By contents and not by the packed bytes: another zopfli must not empty every cache.
     for part, files in sorted(parts.items()):
         if part != ABOUT:
             for path, content in sorted(files.items()):
@@ -174,6 +186,7 @@ def facts(base: dict[str, bytes]) -> str:
         "kubernetes": ", ".join(of_command["KUBERNETES"]),
     }
     text = "\\n".join(f"{name}={value}" for name, value in lines.items())
+    # It is put between quotes of a Python source without escaping.
     if '"' in text or "\\" in text.replace("\\n", ""):
         sys.exit(f"cannot be written into the start as it is: {text}")
     return text
@@ -196,6 +209,7 @@ def start(name: str, values: dict[str, str]) -> str:
     if name not in ("main.py", "start.py"):  # unchanged: they must compile on every Python
         source = slim(source)
     for key, value in values.items():
+        # Each module of the start has some of the values.
         if f'\n{key} = "unknown"\n' in source:
             source = bake(source, key, value)
     return source
@@ -221,6 +235,7 @@ def add(file: io.BufferedIOBase, files: dict[str, bytes], *, stored: set[str]) -
     packed = [name for name in sorted(files) if name not in stored]
     streams = dict(zip(packed, deflated([files[name] for name in packed]), strict=True))
     year, month, day, hour, minute, second = time.gmtime(int(source_date_epoch()))[:6]
+    # MS-DOS' times: two seconds are the finest, and 1980 is the first year.
     clock = hour << 11 | minute << 5 | second // 2
     calendar = (year - 1980) << 9 | month << 5 | day
     table = b""

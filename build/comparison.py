@@ -17,6 +17,7 @@ from typing import NamedTuple
 LOCAL_HEADER = 30
 CENTRAL_HEADER = 46
 END_RECORD = 22
+# zlib unpacks a thousand times what it is given.
 LARGEST_ENTRY = 256 * 1024 * 1024  # an archive that is not ours may unpack to anything
 METADATA = (
     "compress_type", "date_time", "create_system", "create_version", "extract_version", "flag_bits",

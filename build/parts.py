@@ -44,6 +44,7 @@ def prepare(top: str, kept: tuple[int, dict[str, tuple[int, int, bytes]]]) -> No
         top: Directory of the first part's extension modules; empty without a cache.
         kept: Its compiled modules, as cache.kept returns them.
     """
+    # First: nothing of the machine's own site-packages may be found in their place.
     sys.meta_path[:0] = [Late(), Part(front.BASE, top, kept)]
     # Last: a part is looked at only if nobody else has the module, so a run without plugins never
     # unpacks gRPC.
@@ -65,6 +66,7 @@ class Part:
     ) -> None:
         self.name = name
         self.files = {line.split(" ", 2)[2] for line in cache.listed(name)}
+        # Asked before all else, since this finder sees every import of the process.
         self.tops = {path.partition("/")[0].partition(".")[0] for path in self.files}
         self.top = top
         self.bytecode, self.kept = kept
@@ -77,6 +79,7 @@ class Part:
             return None
         stem = name.replace(".", "/")
         package = f"{stem}/__init__.py"
+        # A package before a module of the same name, as the interpreter's own finders have it.
         if package in self.files:
             return self.spec(name, Module(self, package), stem)
         if f"{stem}.py" in self.files:
@@ -90,6 +93,7 @@ class Part:
                 else front.companion("memory").place(self.name, path)
             )
             return spec_from_file_location(name, place, loader=ExtensionFileLoader(name, place))
+        # A namespace package (PEP 420), as `google` is.
         if any(path.startswith(f"{stem}/") for path in self.files):
             return self.spec(name, None, stem)
         return None
@@ -99,6 +103,7 @@ class Part:
         # It has the methods that the interpreter calls.
         found = ModuleSpec(name, loader, is_package=bool(directory))  # type: ignore[arg-type]
         if directory:
+            # A path that does not exist, by which of_directory() knows that it is asked for ours.
             found.submodule_search_locations = [f"{front.own_path()}/{directory}"]
         return found
 
@@ -169,6 +174,7 @@ class Module:
             FileNotFoundError: There is none.
         """
         file = path[len(front.own_path()) + 1 :]
+        # pkgutil.get_data() expects an OSError.
         if file not in self.part.files:
             raise FileNotFoundError(path)
         found: bytes = front.companion("sources").content(self.part.name, file)
@@ -198,6 +204,7 @@ class Late:
         """Run the module when an attribute is asked for that it does not have yet."""
 
         def ask(name: str) -> Any:
+            # First, or the module's own code would come back here for what it has not defined yet.
             del module.__getattr__
             self.loader.exec_module(module)
             return getattr(module, name)
@@ -222,6 +229,7 @@ class Missing:
         part = self.parts.get(name)
         if part is None:
             return None
+        # Taken out before it is opened: opening imports modules, which ask this finder again.
         self.parts = {name: other for name, other in self.parts.items() if other != part}
         found = opened(part)
         sys.meta_path.insert(0, found)

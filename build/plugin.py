@@ -27,6 +27,8 @@ from wheels import (
     usual_cache,
 )
 
+# A list of what goes along and not of what stays: a new module of the agent must not slip into
+# every plugin.
 SDK = (
     "machineadm/__init__.py",
     "machineadm/errors.py",
@@ -43,6 +45,7 @@ SDK = (
 
 PREFIX = "machineadm-plugin-"
 
+# In the place of the agent's own command line, so that the start is the same for both.
 ENTRY = '''"""Where the start hands over: to the plugin."""
 
 
@@ -72,6 +75,7 @@ def main() -> None:
         "--wheels", type=Path, help="a directory to use instead of the package index"
     )
     arguments = parser.parse_args()
+    # Resolved, for `.` names a directory as well.
     name = arguments.plugin.resolve().name.removesuffix(".py")
     output: Path = arguments.output or ROOT / "dist" / name
 
@@ -86,6 +90,7 @@ def main() -> None:
         ]
         pack(arguments.plugin, machine, wheels, output, name_of(output.name))
     digest = hashlib.sha256(output.read_bytes()).hexdigest()
+    # What an agent looks for beside a plugin before it starts it.
     output.with_name(f"{output.name}_SHA256SUM").write_text(f"{digest}  {output.name}\n")
     print(f"{output}  {output.stat().st_size:,} bytes  sha256 {digest}")
 
@@ -95,6 +100,7 @@ def further(lock: Path | None, machine: str, source: Path | None, scratch: Path)
     if lock is None:
         return []
     found = fetch_wheels(machine, source, scratch if source else usual_cache(), lock)
+    # Copied before their hashes are compared: a cache may be written to by others.
     copies = [shutil.copyfile(wheel, scratch / wheel.name) for wheel in found]
     check_hashes(copies, lock)
     return copies
@@ -102,6 +108,7 @@ def further(lock: Path | None, machine: str, source: Path | None, scratch: Path)
 
 def shipped() -> dict[str, Path]:
     """The plugins that ship with a release: kind and name, such as `infrastructure-aws`, and the script."""
+    # In order, so that a release is built in the same order everywhere.
     scripts = [path for path in sorted((ROOT / "plugins").glob("*.py")) if path.stem != "__init__"]
     return {path.stem.replace("_", "-"): path for path in scripts}
 
@@ -132,6 +139,7 @@ def pack(plugin: Path, machine: str, wheels: list[Path], output: Path, name: str
 def add_sdk(tree: Path) -> None:
     """Copy the SDK as the agent's modules are copied, and where the start hands over."""
     for name in files_of("machineadm"):
+        # As text: a directory in the list ends with a slash.
         if not name.startswith(SDK) or name.endswith(USELESS):
             continue
         target = tree / name
@@ -140,6 +148,7 @@ def add_sdk(tree: Path) -> None:
         target.write_bytes(slim(content.decode()).encode() if name.endswith(".py") else content)
     shutil.copyfile(ROOT / "LICENSE", tree / "machineadm/LICENSE")
     version = tree / "machineadm/version.py"
+    # So that `version` of a plugin tells of which commit its SDK is.
     version.write_text(bake(version.read_text("utf-8"), "BUILD_ID", build_id()), "utf-8")
     command = tree / "machineadm/cli"
     command.mkdir()
@@ -159,9 +168,12 @@ def add_plugin(plugin: Path, tree: Path) -> None:
         sys.exit(f"{plugin} has no __main__.py")
     for path in sorted(plugin.rglob("*.py")):
         name = path.relative_to(plugin)
+        # Tests and what is hidden are the author's, and of no use on a machine.
         if any(part.startswith((".", "tests", "__pycache__")) for part in name.parts):
             continue
         place = target if str(name) == "__main__.py" else tree / name
+        # The libraries' modules are there already; a plugin that replaced one would break the start
+        # in a way that nobody finds.
         if place.exists():
             sys.exit(f"{path}: the packed file has another {name} already; name it otherwise")
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ from provenance import statement
 from sbom import Subject, as_json, bill_of_materials
 from wheels import ARCHITECTURES, BUILDER_LOCK, LOCK, gathered_wheels
 
+# Their versions are noted only: they may change how bytes are compressed, and not what is in them.
 TOOLS = ("shiv", "click", "setuptools", "packaging", "pip", "zopfli")
 
 
@@ -35,11 +36,14 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     version = version_of_checkout()
+    # 2, as for a mistake in the command line: nothing was made.
     if unfit := why_not(f"v{version}"):
         print(unfit, file=sys.stderr)
         return 2
     releases = ROOT / "dist/release"
     releases.mkdir(parents=True, exist_ok=True)
+    # Below the same directory, so that the finished one can be renamed: half of a release never has
+    # its name.
     with tempfile.TemporaryDirectory(dir=releases, prefix=".new-") as scratch:
         made = Path(scratch, "release")
         fill(made, version, arguments.wheels)
@@ -49,10 +53,12 @@ def main() -> int:
 def why_not(tag: str) -> str:
     """Say why the checkout must not be released; empty if it may be."""
     commit = commit_id()
+    # The commit is in every file; without one nobody could build the same again.
     if not commit:
         return "a release is built from a commit, and this is not a git checkout"
     if changed := changes():
         return f"the checkout differs from its commit: {', '.join(changed[:5])}"
+    # A tag that is not there yet is right: a release is tagged when it was made and looked at.
     tagged = git("rev-parse", "--verify", "--quiet", f"{tag}^{{commit}}")
     if tagged and tagged != commit:
         return f"{tag} is the tag of {tagged[:12]}, the checkout is of {commit[:12]}"
@@ -64,6 +70,7 @@ def fill(directory: Path, version: str, wheels_from: Path | None) -> None:
     directory.mkdir()
     for architecture, machine in ARCHITECTURES.items():
         agent = directory / f"machineadm-linux-{architecture}.pyz"
+        # Once for all files of an architecture: the agent and the plugins hold the same wheels.
         with gathered_wheels(machine, wheels_from) as wheels:
             build(machine, wheels, agent)
             made = {agent: "machineadm"}
@@ -81,6 +88,7 @@ def fill(directory: Path, version: str, wheels_from: Path | None) -> None:
         (directory / name).write_bytes(content)
     (directory / "build.json").write_bytes(as_json(builder(version)))
     for path in directory.iterdir():
+        # The builder's umask must not be part of a release.
         path.chmod(0o755 if path.suffix == ".pyz" else 0o644)
 
 
@@ -130,6 +138,7 @@ def put(made: Path, final: Path) -> int:
 def definitions() -> bytes:
     """Join what `kubectl apply -k crds/` brings, in its order, as one stream of documents."""
     listed = (ROOT / "crds/kustomization.yaml").read_text("utf-8")
+    # Read as text: the file is generated, and a reader of YAML would only follow its form.
     names = re.findall(r"^- (\S+\.yaml)$", listed, re.MULTILINE)
     return b"".join((ROOT / "crds" / name).read_bytes() for name in names)
 
@@ -158,6 +167,7 @@ def builder(version: str) -> dict[str, object]:
 def version_of_checkout() -> str:
     """Read the version, which is in one place only."""
     text = (ROOT / "machineadm/version.py").read_text("utf-8")
+    # Not imported: the checkout's package may need what the builder does not have.
     found = re.search(r'^VERSION = "([^"]+)"$', text, re.MULTILINE)
     return found[1] if found else sys.exit("machineadm/version.py has no VERSION")
 

@@ -43,6 +43,8 @@ class Linked(NamedTuple):
     """Vendor and product as the National Vulnerability Database calls them, for scanners."""
 
 
+# By hand, for such libraries are in no metadata; that each is where it should be is asserted when a
+# bill is written.
 LINKED = (
     Linked(
         "cryptography",
@@ -81,6 +83,7 @@ class Subject(NamedTuple):
 def bill_of_materials(subject: Subject) -> bytes:
     """Write the bill of materials of the file of an agent or a plugin."""
     purl = f"pkg:generic/{subject.program}@{subject.version}?arch={subject.architecture}"
+    # Some wheels bring nothing that is packed, and a bill lists what is in the file.
     wheels = [
         component for wheel in subject.wheels if (component := wheel_component(wheel)) is not None
     ]
@@ -101,6 +104,7 @@ def bill_of_materials(subject: Subject) -> bytes:
         "specVersion": "1.6",
         "version": 1,
         "metadata": {
+            # The commit's time and not the builder's, or no two bills would be the same.
             "timestamp": datetime.fromtimestamp(subject.epoch, timezone.utc).isoformat(),
             "lifecycles": [{"phase": "build"}],
             "component": agent,
@@ -117,6 +121,7 @@ def bill_of_materials(subject: Subject) -> bytes:
 
 def as_json(value: object) -> bytes:
     """Write JSON for people and machines, the same wherever it is written."""
+    # Sorted, so that the order in which it was put together does not matter.
     return json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
 
 
@@ -137,6 +142,7 @@ def wheel_component(wheel: Path) -> Component | None:
         "bom-ref": purl,
         "name": name,
         "version": version,
+        # Of the whole wheel, as the index and the lock have it.
         "hashes": [hash_of(wheel.read_bytes())],
         "purl": purl,
         "properties": [{"name": "machineadm:wheel", "value": wheel.name}],
@@ -159,6 +165,7 @@ def purl_of(wheel: Path) -> str:
 
 def licences_of(metadata: Message) -> list[dict[str, object]]:
     """Give the licence that a wheel's metadata names, as an expression where it is one."""
+    # PEP 639's field comes first: it is an SPDX expression, where License may be any text.
     if expression := metadata["License-Expression"]:
         return [{"expression": expression}]
     text = (metadata["License"] or "").partition("\n")[0].strip()
@@ -171,6 +178,7 @@ def declared(archive: zipfile.ZipFile) -> list[Component]:
     for name in archive.namelist():
         if ".dist-info/sboms/" in name and name.endswith(".json"):
             bill = json.loads(archive.read(name))
+            # An error: a bill that is passed over would leave components out without a sign.
             if bill.get("bomFormat") != "CycloneDX":
                 sys.exit(f"{archive.filename}: {name} is not CycloneDX, so it cannot be merged")
             parts = [*bill.get("components", ())]
@@ -192,6 +200,7 @@ def linked(
         modules = [name for name in archive.namelist() if name.startswith(rule.module)]
         if rule.wheel != wheel:
             continue
+        # A wheel that is laid out anew must be looked at by a person.
         if len(modules) != 1:
             sys.exit(f"{archive.filename}: {rule.name} should be in {rule.module}*: {modules}")
         said = {"name": "machineadm:found", "value": modules[0]}
@@ -203,6 +212,7 @@ def linked(
         # By its URL: a Rust crate is called openssl, too.
         same = [part for part in known if str(part.get("purl")).startswith(f"{rule.purl}@")]
         for part in same:
+            # The module's own text is what runs; a bill that says something else is wrong.
             if part.get("version") != component.get("version"):
                 sys.exit(
                     f"{archive.filename}: says {rule.name} {part.get('version')}, "
@@ -216,6 +226,7 @@ def linked(
 def version_in(archive: zipfile.ZipFile, module: str, name: str, pattern: bytes) -> str:
     """Find the one version of a library that the text of a module tells."""
     versions: set[str] = {found.decode() for found in re.findall(pattern, archive.read(module))}
+    # None or several: the expression does not find what it was written for.
     if len(versions) != 1:
         sys.exit(f"{archive.filename}: {module} does not tell one version of {name}: {versions}")
     return versions.pop()

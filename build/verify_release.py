@@ -28,6 +28,8 @@ from package import build
 from release import papers
 from wheels import ARCHITECTURES, gathered_wheels
 
+# UNKNOWN is not DIFFERENT: whoever verifies must not take their own wrong checkout for somebody's
+# attack.
 SAME, DIFFERENT, UNKNOWN = 0, 1, 2
 # e_machine of the ELF header, and the architecture as the kernel names it.
 ELF_MACHINES = {62: "x86_64", 183: "aarch64"}
@@ -48,6 +50,8 @@ def main() -> int:
         with libraries_of(file) as archive:
             machine, origin = machine_of(archive), origin_of(archive)
             is_plugin = "machineadm_plugin.py" in archive.namelist()
+    # All that reading a file that is not an agent may raise; RuntimeError is zipfile's for an
+    # encrypted entry.
     except (OSError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         return say(UNKNOWN, f"{file} cannot be read: {error}")
     if unfit := why_not(machine, origin, arguments.wheels):
@@ -66,8 +70,11 @@ def main() -> int:
             else:
                 plugin.pack(script, machine, wheels, built, name)
             program = f"{plugin.PREFIX}{name}" if script else "machineadm"
+            # Of the file as it is: papers name its digest, and the file's own verdict comes beside
+            # theirs.
             expected = papers(file.name, theirs, machine, wheels, program)
         code = verdict(file, theirs, built.read_bytes())
+        # The worst of all.
         return max(
             [
                 code,
@@ -81,12 +88,14 @@ def main() -> int:
 
 def why_not(machine: str, origin: str, wheels: Path | None) -> str:
     """Say why the checkout cannot tell anything of a file; empty when it can."""
+    # Asked of the file and not of its name, which anybody can give.
     if machine not in ARCHITECTURES.values():
         return "not an agent: it has no library for a machine that agents are built for"
     if not commit_id():
         return "this is not a checkout: clone the repository, then check out the release's tag"
     if changed := changes():
         return f"the checkout differs from its commit ({changed[0].strip()}): use a fresh clone"
+    # Another commit gives other bytes, and that would prove nothing.
     if origin != (ours := build_id()):
         said = f"says that it was built from commit {origin}, but the checkout is at {ours}"
         if origin.endswith("-dirty"):
@@ -104,6 +113,7 @@ def verdict(file: Path, theirs: bytes, ours: bytes) -> int:
     if theirs == ours:
         return say(SAME, "SAME BYTES: the commit produces this file")
     try:
+        # zopfli compresses otherwise in another version: contents decide, and the line says so.
         found = differences(theirs, ours)
     except zipfile.BadZipFile as error:
         found = [str(error)]
@@ -113,6 +123,7 @@ def verdict(file: Path, theirs: bytes, ours: bytes) -> int:
             "SAME CONTENTS: only the compression differs; every entry was compared "
             f"(zopfli here: {importlib.metadata.version('zopfli')})",
         )
+    # The likeliest mistake of whoever verifies, so it is named.
     if any("date_time is" in line for line in found):
         print("  times differ: built with another SOURCE_DATE_EPOCH? Then set it here too")
     for line in found[:SHOWN]:
@@ -145,6 +156,7 @@ def machine_of(archive: zipfile.ZipFile) -> str:
     """Find the machine that an archive's libraries are for."""
     for name in archive.namelist():
         if name.endswith(".so"):
+            # e_machine is at 18 (elf(5)); the rest of the library is not needed.
             header = archive.open(name).read(20)
             if header[:4] == b"\x7fELF" and len(header) == 20:
                 return ELF_MACHINES.get(struct.unpack_from("<H", header, 18)[0], "another")
@@ -155,6 +167,7 @@ def origin_of(archive: zipfile.ZipFile) -> str:
     """Find the build id that an archive says it has."""
     for name in archive.namelist():
         if name == "machineadm/version.py":
+            # By the text: nothing of a file that is to be verified is ever run.
             text = archive.read(name).decode("utf-8", "replace")
             if found := re.search(r'^BUILD_ID = "([\w-]+)"$', text, re.MULTILINE):
                 return found[1]

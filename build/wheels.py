@@ -28,6 +28,7 @@ from checkout import ROOT
 
 LOCK = ROOT / "build/locks/runtime.txt"
 BUILDER_LOCK = ROOT / "build/locks/builder.txt"
+# In order: the first decides which wheels are not tied to an interpreter.
 INTERPRETERS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 # 2.17 is the oldest glibc that the wheels offer; left to itself pip takes what suits the builder.
 PLATFORMS = ("manylinux2014", "manylinux_2_17")
@@ -66,6 +67,8 @@ class Pin(NamedTuple):
                 "os_name": "posix",
                 "platform_machine": machine,
                 "platform_python_implementation": "CPython",
+                # Empty: a marker that asks for the builder's kernel would make a build depend on
+                # it.
                 "platform_release": "",
                 "platform_system": "Linux",
                 "platform_version": "",
@@ -85,10 +88,12 @@ def own_architecture() -> str | None:
 def read_lock(lock: Path) -> list[Pin]:
     """Read a lock as `make lock` writes it."""
     pins = []
+    # Joined first: a hash stands on a line of its own.
     for line in lock.read_text("utf-8").replace("\\\n", "").splitlines():
         if not line or line.lstrip().startswith("#"):
             continue
         found = re.fullmatch(r"(([\w.-]+)==\S+)(?: ; (.+?))?((?: +--hash=\S+)+)", line)
+        # Anything else, such as a URL or a version without hashes, must never be passed over.
         if not found:
             sys.exit(f"{lock}: not a pinned version with its hashes: {line}")
         pinned, name, marker, hashes = found.groups()
@@ -133,6 +138,7 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LO
     for version in INTERPRETERS:
         wanted = [pin for pin in pins if pin.name not in untied and pin.holds(version, machine)]
         of_one = wheels_of(version, machine, wanted, source, cache)
+        # After the first interpreter only.
         if not wheels:
             untied = {
                 str(parse(wheel)[0]) for wheel in of_one if abi_of(version) not in abis(wheel)
@@ -145,6 +151,7 @@ def fetch_wheels(machine: str, source: Path | None, cache: Path, lock: Path = LO
 
 def check_hashes(wheels: list[Path], lock: Path) -> None:
     """End the build if the lock does not list a wheel's hash."""
+    # pip compares as well; this one holds whatever pip's options or cache say.
     known = re.findall(r"--hash=sha256:(\w+)", lock.read_text("utf-8"))
     for wheel in wheels:
         if hashlib.sha256(wheel.read_bytes()).hexdigest() not in known:
@@ -159,12 +166,15 @@ def wheels_of(
     Raises:
         OSError: The cache cannot be written to.
     """
+    # The pins are part of the name: another lock never finds the wheels of this one.
     key = hashlib.sha256(repr((version, machine, [pin.text for pin in pins])).encode()).hexdigest()
     directory = cache / f"{abi_of(version)}-{machine}-{key[:16]}"
     if not is_complete(directory, pins):
         cache.mkdir(parents=True, exist_ok=True)
         compiled = [f"--platform={name}_{machine}" for name in PLATFORMS]
+        # pip download needs all of them said, once a platform is named.
         compiled += [f"--abi={name}" for name in (abi_of(version), "abi3", "none")]
+        # In the cache, so that the whole can be renamed into its place.
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             wheels = Path(scratch, "wheels")
             for options, pure in ((compiled, False), (["--platform=any", "--abi=none"], True)):
@@ -194,6 +204,8 @@ def download(pins: list[Pin], options: list[str], source: Path | None, wheels: P
         wanted.write("".join(pin.text + "\n" for pin in pins))
         wanted.flush()
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        # --only-binary: a source distribution would run its own code to be built. --require-hashes:
+        # pip refuses what is not pinned.
         command += ["--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]
         command += ["--no-index", f"--find-links={source.resolve()}"] if source else []
         command += [f"--requirement={wanted.name}", f"--dest={wheels}", *options]
@@ -218,6 +230,7 @@ def parse(wheel: Path) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag
 
 def usual_cache(name: str = "wheels") -> Path:
     """Name the directory in which something is kept between builds: by default downloaded wheels."""
+    # The variable of the agent, for the same purpose.
     base = os.environ.get("MACHINEADM_CACHE") or Path.home() / ".cache/machineadm"
     return Path(base, name)
 
