@@ -47,6 +47,7 @@ def run(arguments: Sequence[str]) -> int:
         "--public", metavar="FILE", type=Path, help="keys to trust beside --key's own"
     )
     chosen = parser.parse_args(arguments)
+    # Read before a key is opened: a mistake in a path should not cost a PIN.
     wheels = {} if chosen.wheels is None else read_wheels(chosen.wheels)
     with contextlib.ExitStack() as stack:
         signer: Signer | None = None
@@ -54,6 +55,7 @@ def run(arguments: Sequence[str]) -> int:
             opened = open_signer(chosen.key, passphrase=options.passphrase(chosen))
             signer = stack.enter_context(opened)
         keys = whole.trusted(chosen.public, signer)
+        # Verified in memory and packed from memory: nothing on the disk can change in between.
         release, content = whole.read(chosen.directory, keys, signer)
         packed = pack(release, content, wheels)
         files.replace(chosen.output, packed)
@@ -76,12 +78,14 @@ def read_wheels(directory: Path) -> dict[str, bytes]:
     except OSError as error:
         raise HostError("MA1820", f"{directory}: cannot be read: {error.strerror}") from error
     other = [name for name in names if not name.endswith(".whl") or name.startswith(".")]
+    # A directory with something else in it is most likely another one.
     if other or not names:
         raise UsageError(
             "MA1862",
             f"{directory} holds {'no wheel' if not names else ', '.join(other)}",
             hint="it must contain wheels and nothing else",
         )
+    # They are not signed here: verify-release compares each with the hash in the lock.
     return {name: files.read(directory / name) for name in names}
 
 
@@ -101,12 +105,15 @@ def pack(release: Release, content: Mapping[str, bytes], wheels: Mapping[str, by
     members = {**content, SCRIPT: script}
     members.update({f"{WHEELS}/{name}": data for name, data in wheels.items()})
     top = f"machineadm-{release.version}"
+    # Python 3.10 does not read a Z.
     date = int(datetime.fromisoformat(release.date.replace("Z", "+00:00")).timestamp())
     packed = io.BytesIO()
     with (
+        # A file name and the time of compressing would be in the header otherwise (RFC 1952).
         gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
+        # Directories first, as tar needs them.
         for directory in (top, f"{top}/{WHEELS}") if wheels else (top,):
             archive.addfile(_member(directory, date, tarfile.DIRTYPE, 0o755))
         for name in sorted(members):
@@ -120,6 +127,7 @@ def pack(release: Release, content: Mapping[str, bytes], wheels: Mapping[str, by
 def _member(name: str, date: int, kind: bytes, mode: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.mode, member.mtime = kind, mode, date
+    # The builder's account must not be part of a release.
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
     return member

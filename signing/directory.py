@@ -58,6 +58,7 @@ def artifact_names(directory: Path) -> list[str]:
     }
     if not names:
         _refuse(directory, "has no file to sign")
+    # A signature without its file is a file that somebody has removed.
     for name in present - names - _added(names):
         _refuse(directory / name, "is the signature of a file that is not there")
     for name in names:
@@ -106,6 +107,7 @@ def verify_directory(
         HostError: MA1811 or MA1820, the directory is unfit or cannot be read.
     """
     present = _names(directory)
+    # Signature first: nothing unsigned is parsed or believed.
     release = signed_release(directory, keys)  # 1
     check_version(release, wanted=wanted, not_older_than=not_older_than)  # 2
     listed = _signed_digests(directory, keys)  # 3
@@ -137,6 +139,7 @@ def need(directory: Path, name: str) -> bytes:
         HostError: MA1820, it cannot be read.
     """
     path = directory / name
+    # Told as missing and not as an error of the system: a broken download is the usual case.
     if not path.is_file():
         raise VerificationError("MA1724", f"{name} is missing", hint="fetch the release again")
     return files.read(path)
@@ -148,6 +151,7 @@ def _signed_digests(directory: Path, keys: tuple[PublicKey, ...]) -> dict[str, s
     with _naming(DIGESTS_FILE):
         signatures.verify(data, signature, keys)
         listed = digests.read_digests(data)
+    # Two signed lists of the same files must agree, or one of them is of another release.
     _check_listed(listed, RELEASE_FILE, digests.sha256(need(directory, RELEASE_FILE)))
     return listed
 
@@ -183,6 +187,8 @@ def _check_file(
     signature = need(directory, name + SIGNATURE_SUFFIX)
     bundle = need(directory, name + BUNDLE_SUFFIX)
     with _naming(name):
+        # All three ways, since each has users who know no other: release.json, FILE.sig and the
+        # bundle.
         signatures.verify(data, signature, keys)
         sigstore.verify_bundle(data, bundle, keys)
 
@@ -233,6 +239,7 @@ def _names(directory: Path) -> set[str]:
             hint="`make release` makes a release directory",
         ) from error
     for entry in entries:
+        # A link could lead out of the directory, and to something else later.
         if entry.is_symlink() or not entry.is_file():
             _refuse(entry, "is not a regular file")
         if not is_artifact_name(entry.name):

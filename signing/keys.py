@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 
+# A protocol, so that a key in a token, which never leaves it, signs like one in memory.
 class Signer(Protocol):
     """Something that signs with one ECDSA P-256 key."""
 
@@ -56,6 +57,7 @@ class PemSigner:
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
         from cryptography.hazmat.primitives.hashes import SHA256
 
+        # Deterministic: no random number is needed, and one that repeats would give the key away.
         return self._key.sign(data, ECDSA(SHA256(), deterministic_signing=True))
 
 
@@ -83,6 +85,7 @@ def open_signer(uri: str | None, *, passphrase: Secret | None = None) -> Iterato
         HostError: MA1803 others can read the key, MA1809 the token refused, MA1820 it cannot be read.
         VerificationError: MA1804 no private key, MA1805 another kind, MA1807 a wrong passphrase.
     """
+    # An empty variable of a script comes as an empty text.
     if not uri:
         raise UsageError(
             "MA1801",
@@ -104,6 +107,7 @@ def open_signer(uri: str | None, *, passphrase: Secret | None = None) -> Iterato
 
 def passphrase_bytes(passphrase: Secret) -> bytes:
     """A passphrase as it was given; it need not be UTF-8."""
+    # As sources decode it: with bytes that are no text standing for themselves.
     return passphrase.reveal().encode("utf-8", "surrogateescape")
 
 
@@ -125,6 +129,7 @@ def load_private(pem: bytes, passphrase: Secret | None) -> EllipticCurvePrivateK
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    # PKCS#8 says it in the label, and SEC 1 in a header (Proc-Type).
     encrypted = b"ENCRYPTED" in pem
     if encrypted and passphrase is None:
         raise UsageError(
@@ -132,6 +137,7 @@ def load_private(pem: bytes, passphrase: Secret | None) -> EllipticCurvePrivateK
             "the key is encrypted and there is no passphrase",
             hint="use --passphrase-file or --passphrase-fd",
         )
+    # Only for an encrypted key: cryptography refuses a passphrase for a key that has none.
     opened_with = passphrase_bytes(passphrase) if encrypted and passphrase is not None else None
     # What cryptography says of a key is not passed on: a text of others could quote it.
     try:
@@ -142,6 +148,7 @@ def load_private(pem: bytes, passphrase: Secret | None) -> EllipticCurvePrivateK
         raise VerificationError(
             "MA1804", "no private key in PEM", hint="`keygen` creates one"
         ) from None
+    # The one kind that machines verify (verification/keys.py).
     if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
         raise VerificationError(
             "MA1805", "the private key is not ECDSA P-256", hint="`keygen` creates one"

@@ -72,6 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     with open_signer(chosen.key, passphrase=options.passphrase(chosen)) as signer:
         keys = public_keys(chosen.public, signer)
+        # While the key is open: all signatures are made in one go, with one PIN.
         release = sign_directory(chosen.directory, signer, keys)
     print(
         f"{chosen.directory}: release {release.version}, {len(release.artifacts)} files, "
@@ -90,6 +91,7 @@ def public_keys(path: Path | None, signer: Signer) -> tuple[PublicKey, ...]:
     if path is None:
         return (signer.public,)
     keys = load_public_keys(files.read(path))
+    # Nobody could verify the release by the file that lies beside it.
     if signer.public not in keys:
         raise UsageError(
             "MA1813",
@@ -114,19 +116,25 @@ def sign_directory(path: Path, signer: Signer, keys: tuple[PublicKey, ...]) -> R
         VerificationError: MA1812 build.json is unfit, MA1814 what was written does not verify.
         HostError: MA1811, MA1820, MA1821: a file.
     """
+    # First, or what a killed run has left would be taken for files of the release.
     directory.remove_temporary(path)
     names = directory.artifact_names(path)
     release = describe(path, names)
+    # Signed by nothing, since whoever trusts it blindly trusts whoever put it there; it is for
+    # those who know its fingerprint.
     files.replace(path / PUBLIC_KEY_FILE, b"".join(key.pem() for key in keys))
     for name in names:
         data = files.read(path / name)
         signature = sign_file(path / name, data, signer)
+        # From the same signature: cosign and openssl verify the same bytes.
         bundle = sigstore.encode_bundle(data, signature, signer.public)
         files.replace(path / f"{name}{BUNDLE_SUFFIX}", bundle)
     # release.json is written after all artefacts are signed: a killed run leaves a directory that
     # does not verify.
     said = encode(release)
     listed = {artifact.name: artifact.sha256 for artifact in release.artifacts}
+    # In the list, though it lists the same files itself: `sha256sum -c` then covers all that is
+    # signed.
     listed[RELEASE_FILE] = digests.sha256(said)
     _write_signed(path / RELEASE_FILE, said, signer)
     _write_signed(path / DIGESTS_FILE, digests.list_digests(listed), signer)
@@ -148,9 +156,11 @@ def describe(path: Path, names: Sequence[str]) -> Release:
         VerificationError: MA1812, build.json is missing or unfit, or contradicts the directory's name.
     """
     build = _read_build(path)
+    # The directory's name is the version, resolved since `.` names it as well.
     version = path.resolve().name
     if build.version not in (None, version):
         _refuse_build(f"version {build.version!r} is in a directory called {version!r}")
+    # The commit's time, not that of signing: signing again must give the same bytes.
     date = datetime.fromtimestamp(build.epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     artifacts = tuple(_describe_file(path / name) for name in sorted(names))
     release = Release(version=version, date=date, commit=build.commit, artifacts=artifacts)
@@ -177,6 +187,8 @@ def sign_file(path: Path, data: bytes, signer: Signer) -> bytes:
         HostError: MA1820 or MA1821, a file cannot be read or written.
     """
     target = path.with_name(path.name + SIGNATURE_SUFFIX)
+    # Kept where it is good: a token signs with a random number, and each run would change the
+    # release.
     if target.is_file():
         kept = files.read(target)
         try:
@@ -209,6 +221,7 @@ def _read_build(path: Path) -> Build:
 
 def _look_back(path: Path, keys: tuple[PublicKey, ...]) -> None:
     try:
+        # As others will: what cannot be verified here must not be published.
         directory.verify_directory(path, keys)
     except MachineadmError as error:
         raise VerificationError(

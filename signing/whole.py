@@ -46,6 +46,7 @@ def read(
         HostError: MA1811 or MA1820, it is unfit or cannot be read.
     """
     release = verify_directory(path, keys)
+    # Read after it was verified, and so verified once more from memory.
     content = {name: need(path, name) for name in names(release)}
     _check_again(release, content, keys)
     _check_published(load_public_keys(content[PUBLIC_KEY_FILE]), keys, signer)
@@ -68,6 +69,7 @@ def trusted(public: Path | None, signer: Signer | None) -> tuple[PublicKey, ...]
             "no key",
             hint="--key URI verifies and signs what is made; --public FILE only verifies",
         )
+    # Each once, the signer's own first.
     return tuple(dict.fromkeys((*own, *given)))
 
 
@@ -76,6 +78,7 @@ def names(release: Release) -> list[str]:
     artifacts = [artifact.name for artifact in release.artifacts]
     lists = [RELEASE_FILE, DIGESTS_FILE]
     signed = [f"{name}{SIGNATURE_SUFFIX}" for name in (*artifacts, *lists)]
+    # The lists have none: cosign verifies artefacts, and the lists are for openssl and sha256sum.
     bundles = [f"{name}{BUNDLE_SUFFIX}" for name in artifacts]
     return sorted([*artifacts, *lists, *signed, *bundles, PUBLIC_KEY_FILE])
 
@@ -86,6 +89,7 @@ def _check_again(release: Release, content: dict[str, bytes], keys: tuple[Public
     Raises:
         VerificationError: MA17xx, one has.
     """
+    # The signature covers the digests, so the files follow from it.
     read_release(content[RELEASE_FILE], content[RELEASE_FILE + SIGNATURE_SUFFIX], keys)
     for artifact in release.artifacts:
         check_artifact(release, artifact.name, content[artifact.name])
@@ -100,6 +104,8 @@ def _check_published(
             f"{PUBLIC_KEY_FILE} lacks {fingerprint(signer.public)}",
             hint="nobody could verify what this key signs; `sign --public FILE` adds both keys",
         )
+    # A key that was planted beside the release would be trusted by whoever takes the file at its
+    # word.
     for key in published:
         if key not in keys:
             raise VerificationError(

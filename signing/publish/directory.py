@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LOCK_TRIES: Final = 100
 _LOCK_PAUSE: Final = 0.05
 _TEMPORARY: Final = ".publishing-"
+# What link(2) gives on file systems without hard links.
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -79,6 +80,7 @@ class Directory:
         """
         with self._locked(name) as path, _written_beside(path, item.data) as temporary:
             try:
+                # link(2) never replaces, where rename(2) would.
                 os.link(temporary, path)
             except FileExistsError:
                 return False
@@ -97,6 +99,7 @@ class Directory:
         Raises:
             HostError: MA1855, MA1858 or MA1859, as the kernel says.
         """
+        # Read and write under one lock, or somebody could write between them.
         with self._locked(name) as path:
             held = self.read(name)
             if held is None or held.mark != mark:
@@ -111,6 +114,7 @@ class Directory:
         path = self._root / name
         with self._telling(path):
             try:
+                # flock(2) on the directory itself: it ends with the process, whatever kills it.
                 fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
             except (FileNotFoundError, NotADirectoryError):
                 fail_absent(str(self._root))
@@ -138,6 +142,8 @@ def _lock(fd: int, root: Path) -> None:
     Raises:
         PassingError: MA1856, somebody keeps it.
     """
+    # Tried and not waited for: a lock that is never given up should be told and not hang a
+    # pipeline.
     for _ in range(_LOCK_TRIES):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -155,6 +161,7 @@ def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+    # A new name is on the disk only when its directory is (fsync(2)).
     files.flush(path.parent)
 
 

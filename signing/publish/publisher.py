@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from signing.keys import Signer
     from signing.publish.stores import Held, Item, Store
 
+# Each look that fails means that somebody else has succeeded.
 _LOOKS: Final = 10
 """How often a pointer is looked at anew because another publisher changed it meanwhile."""
 
@@ -84,17 +85,21 @@ def publish(
         UsageError: MA1851, no channel can be called so.
     """
     version = release.version
+    # Without a key there is nothing to sign a pointer with, and the files are signed already.
     pointers = [] if signer is None else _pointers(release, files, channel)
     items = {
         layout.release_name(version, name): layout.released(name, files[name])
         for name in layout.in_order(files)
     }
+    # Everything is compared before anything is written.
     missing = _compare(version, items, store)
     for pointer in pointers:
         _is_newer(pointer, store.read(pointer.name), allow_rollback=allow_rollback)
     exclusive = True
     for name in missing:
         _write(name, items[name], store)
+        # Tried once, with a file that was just written: such a store tells its operator what it
+        # does not promise.
         if name == missing[0]:
             exclusive = _excludes(name, items[name], store)
     moved: list[str] = []
@@ -118,6 +123,7 @@ class _Pointer(NamedTuple):
 def _pointers(release: Release, files: Mapping[str, bytes], channel: str) -> list[_Pointer]:
     """The pointers that a release moves: its channel's, and `latest` unless it is a pre-release."""
     channels = [layout.channel_name(channel)]
+    # A hyphen begins a pre-release (Semantic Versioning, 9), which `latest` never names.
     if "-" not in release.version:
         channels.append(layout.LATEST)
     digest = sha256(files[RELEASE_FILE])
@@ -143,6 +149,7 @@ def _compare(version: str, items: Mapping[str, Item], store: Store) -> list[str]
         VerificationError: MA1852, what is there differs, or is not part of the release.
     """
     there = store.list(layout.release_name(version, ""))
+    # What is there and not in the release counts as well: somebody's file under a released version.
     differing = sorted(there.difference(items))
     for name in items:
         held = store.read(name) if name in there else None
@@ -161,6 +168,7 @@ def _write(name: str, item: Item, store: Store) -> None:
     """
     held = store.read(name)
     created = held is None and store.create(name, item)
+    # Read back, whoever wrote it: what a store keeps is what readers get.
     if held is None:
         held = store.read(name)
     if held is not None and held.data == item.data:
@@ -181,6 +189,7 @@ def _excludes(name: str, item: Item, store: Store) -> bool:
         HostError: MA1856, MA1858 or MA1859, the store.
     """
     try:
+        # Both must be refused: the name exists, and the mark is one that nothing has.
         return not store.create(name, item) and not store.replace(name, item, store.stale_mark)
     except HostError as error:
         if error.code != "MA1855":
@@ -205,6 +214,8 @@ def _move(pointer: _Pointer, signer: Signer, store: Store, *, allow_rollback: bo
     beside = f"{pointer.name}{SIGNATURE_SUFFIX}"
     for _ in range(_LOOKS):
         signed, held = store.read(beside), store.read(pointer.name)
+        # The pointer first, then its signature; a reader in between finds a signature that does not
+        # fit, and tries again.
         if held is None or held.data != pointer.data:
             if _is_newer(pointer, held, allow_rollback=allow_rollback):
                 return False

@@ -115,26 +115,40 @@ Decision = Nothing | Release | Pause | Wait | Refuse | Restore | Adopt | Keep | 
 
 def decide(facts: Facts) -> Decision:
     """Decide what is to be done next."""
+    # The order of the rules is the order of this function: deletion before pause, pause before
+    # anything that writes.
     bootstrap, owner, cluster = facts.bootstrap, facts.owner, facts.cluster
+    # First, paused or not: a finalizer that waits would keep the object for ever.
     if bootstrap.deleted:
         return Release()
     if owner is None:
         age = facts.now - time_of(bootstrap.created).timestamp()
+        # An owner that is named and not in the cache yet is waited for with words: it may also have
+        # been deleted.
         if machine_owner(bootstrap.owners) is None and age < OWNERLESS_FOR:
             return Nothing(again_after=OWNERLESS_FOR - age)
         return Wait(
             "WaitingForOwner", "no Machine or MachinePool owns it; Cluster API sets the owner"
         )
+    # Silence: the owner's Cluster comes by its own event, and nothing could be said to anybody
+    # until then.
     if cluster is None:
         return Nothing()
+    # Cluster API's contract: a paused object is not touched, its conditions excepted. `clusterctl
+    # move` relies on it.
     if cluster.paused or bootstrap.paused:
         return Pause()
+    # Before anything is made: a Secret of this name that belongs to somebody else is never
+    # overwritten.
     if facts.secret is not None:
         other = _controller_of(facts.secret.owners)
         if other is not None and not _is_ours(other):
             return Refuse("ForeignSecret", _foreign(facts.secret, other))
+        # After a move or a restore the uids are others, and the garbage collector would take the
+        # Secret away.
         if bootstrap.data_secret_created and _owner_is_stale(facts.secret, bootstrap):
             return Adopt(facts.secret)
+    # The Machine names its data already, and other data would come too late for it.
     if owner.data_secret and not bootstrap.data_secret_created:
         return Restore(owner.data_secret)
     if bootstrap.data_secret_created:
@@ -145,6 +159,7 @@ def decide(facts: Facts) -> Decision:
 def machine_owner(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
     """The Machine or MachinePool among the owners, by group and kind: the version that an owner reference names may be stale."""
     for one in owners:
+        # By the reference and not by the label: labels can be set by anybody.
         if one.group == CLUSTER_GROUP and one.kind in ("Machine", "MachinePool"):
             return one
     return None
@@ -152,23 +167,28 @@ def machine_owner(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
 
 def _make(facts: Facts, owner: Machine, cluster: Cluster) -> Decision:
     """What is decided about a machine that has no data yet."""
+    # The endpoint comes from the infrastructure, and what is rendered names it.
     if not cluster.infrastructure_ready:
         return Wait(
             "WaitingForClusterInfrastructure",
             f"Cluster {cluster.name} has no infrastructure yet (status.initialization.infrastructureProvisioned)",
         )
+    # Only the first machine may run kubeadm init; all others wait, whatever their role.
     if not cluster.control_plane_initialized:
         if not owner.control_plane:
             return Wait(
                 "WaitingForControlPlaneInitialized",
                 f"Cluster {cluster.name} has no control plane yet that a worker could join",
             )
+        # A lock whose holder is gone is nobody's: otherwise a machine that was deleted too early
+        # would hold up its cluster for ever.
         if facts.lock is not None and facts.lock.holder != owner.name and facts.lock_holder_exists:
             return Wait(
                 "WaitingForInitLock",
                 f"Machine {facts.lock.holder} initializes Cluster {cluster.name}; this one joins it afterwards",
             )
         return Make("Initialize", owner, cluster)
+    # Checked after initialization only: kubeadm init can do without, and kubeadm join cannot.
     if not str(cluster.endpoint):
         return Wait(
             "WaitingForControlPlaneEndpoint",
@@ -184,6 +204,7 @@ def _skew(owner: Machine, cluster: Cluster) -> str:
 
     Kubernetes' version skew policy: a kubelet is never newer than the API server, and at most three minors older.
     """
+    # By minor versions: the policy says nothing of patches.
     ours, theirs = _minor(owner.kubernetes_version), _minor(cluster.control_plane_version)
     if owner.control_plane or ours is None or theirs is None or theirs - 3 <= ours <= theirs:
         return ""

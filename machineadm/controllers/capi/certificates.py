@@ -25,6 +25,7 @@ Purpose = Literal["ca", "etcd", "proxy", "sa"]
 
 PURPOSES: Final[tuple[Purpose, ...]] = ("ca", "etcd", "proxy", "sa")
 
+# The type that Cluster API gives to its own Secrets (ClusterSecretType).
 SECRET_TYPE: Final = "cluster.x-k8s.io/secret"  # noqa: S105
 
 _COMMON_NAMES: Final[Mapping[Purpose, str]] = {
@@ -32,6 +33,7 @@ _COMMON_NAMES: Final[Mapping[Purpose, str]] = {
     "etcd": "kubernetes",
     "proxy": "kubernetes",
 }
+# As the authorities of kubeadm and Cluster API.
 _YEARS: Final = 10
 
 
@@ -80,8 +82,11 @@ def read_pair(data: bytes, purpose: Purpose) -> Pair:
     name = read.metadata.name
     certificate = _text(read, "tls.crt")
     key = _text(read, "tls.key")
+    # Told by name, since such a Secret was most likely written by a person.
     if not certificate:
         raise CertificateError("MissingCertificate", f"Secret {name} has no tls.crt")
+    # An authority may be without its key (somebody else signs); tokens of service accounts are
+    # signed in the cluster itself.
     if purpose == "sa" and not key:
         raise CertificateError("MissingKey", f"Secret {name} has no tls.key")
     try:
@@ -103,9 +108,11 @@ def generate_pair(purpose: Purpose, now: datetime) -> Pair:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
+    # kubeadm's default of encryptionAlgorithm, RSA-2048.
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
         serialization.Encoding.PEM,
+        # PKCS#1 ("BEGIN RSA PRIVATE KEY"), as Cluster API writes it.
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     )
@@ -137,6 +144,7 @@ def _authority(common_name: str, key: rsa.RSAPrivateKey, now: datetime) -> x509.
         encipher_only=False,
         decipher_only=False,
     )
+    # A machine whose clock is behind would refuse a certificate that begins now.
     start = now - timedelta(minutes=5)
     return (
         x509.CertificateBuilder()
@@ -146,6 +154,7 @@ def _authority(common_name: str, key: rsa.RSAPrivateKey, now: datetime) -> x509.
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=365 * _YEARS))
+        # It signs certificates and no further authorities, as Cluster API's own (MaxPathLenZero).
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
@@ -195,6 +204,7 @@ def public_key_hash(certificate: str) -> str:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    # RFC 7469's form of a pin, which kubeadm took over.
     info = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return f"sha256:{hashlib.sha256(info).hexdigest()}"
 

@@ -14,7 +14,9 @@ from machineadm.controllers.runtime.client import Client
 from machineadm.controllers.runtime.resources import SECRETS
 from machineadm.controllers.runtime.store import Key
 
+# A key is never changed in practice; a minute is how long a deleted one is still taken.
 _FRESH: Final = 60.0
+# A bound for the memory: whoever asks names the cluster, and may name any.
 _MOST: Final = 1000
 
 
@@ -49,6 +51,7 @@ class Keys:
         Raises:
             ApiError: The management cluster refuses or does not answer.
         """
+        # None is remembered as well, or names that are not there would cost a request each.
         key, until = self._known.get(cluster, (None, 0.0))
         if self._clock() < until:
             return key
@@ -67,4 +70,5 @@ def _key(data: bytes | None) -> bytes | None:
         key = base64.b64decode(text, validate=True)
     except (msgspec.MsgspecError, ValueError):
         return None
+    # A short key would be a guessable one.
     return key if len(key) == KEY_SIZE else None

@@ -16,6 +16,7 @@ import msgspec
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID: Final = 6
 _SECRET: Final = 16
+# With a version: another derivation will need another label, and old tokens stay what they are.
 _LABEL: Final = "machineadm/token/v1"
 
 REPORT_SEED_ANNOTATION: Final = "machineadm.x-k8s.io/report-seed"
@@ -73,6 +74,7 @@ def derive(key: bytes, seed: Seed) -> Token:
     characters = ""
     block = 0
     while len(characters) < _ID + _SECRET:
+        # Bars between the parts: a uid has none, so no two seeds give the same text.
         text = f"{_LABEL}|{seed.uid}|{seed.epoch}|{seed.counter}|{block}"
         digest = hmac.digest(key, text.encode(), "sha256")
         # 252 is the largest multiple of 36 in a byte: any byte above it would favor the first characters.
@@ -89,6 +91,7 @@ def report_token(key: bytes, seed: str) -> str:
         seed: The uid of the MachineBootstrap when its data was first made.
     """
     digest = hmac.digest(key, f"machineadm/report/v1|{seed}".encode(), "sha256")
+    # Without the padding, which would have to be escaped in a URL.
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
@@ -100,6 +103,7 @@ def random_for(key: bytes, seed: Seed, plaintext: bytes) -> _Random:
         seed: For which machine.
         plaintext: All that the data follows from. Two plaintexts never share a nonce.
     """
+    # In it, because of AES-GCM: one nonce with two plaintexts gives both of them away.
     digest = hashlib.sha256(plaintext).hexdigest()
     text = f"machineadm/random/v1|{seed.uid}|{seed.epoch}|{digest}"
     return _Random(hmac.digest(key, text.encode(), "sha512"))

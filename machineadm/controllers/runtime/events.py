@@ -29,6 +29,7 @@ PERIOD: Final = 300.0
 SERIES: Final = 360.0
 """Seconds after which the same words are a new Event, and no longer one more of the old: as long as client-go's."""
 
+# What does not fit is dropped and counted: Events must never hold memory without a bound.
 _WAITING: Final = 1000
 _KNOWN: Final = 4096
 _NOTE: Final = 1024
@@ -87,6 +88,7 @@ class Events:
     ) -> None:
         self._client = client
         self._controller = controller
+        # The API server refuses a longer one.
         self._instance = instance[:128]
         self._now = now
         self._clock = clock
@@ -112,6 +114,7 @@ class Events:
             try:
                 await self._send(about, event)
                 self._metrics.event_ended("sent")
+            # Logged at debug: an Event that is not written is no fault that anybody could act on.
             except ApiError as error:
                 self._metrics.event_ended("dropped")
                 _LOG.debug("an Event of %s/%s: %s", about.namespace, about.name, error.message)
@@ -128,6 +131,7 @@ class Events:
     def _allowed(self, about: About) -> bool:
         now = self._clock()
         left, at = self._allowance.pop(about, (float(BURST), now))
+        # A bucket of tokens for each object, as client-go's EventSourceObjectSpamFilter has it.
         left = min(float(BURST), left + (now - at) * BURST / PERIOD)
         allowed = left >= 1.0
         self._allowance[about] = (left - 1.0 if allowed else left, now)
@@ -138,6 +142,7 @@ class Events:
     async def _send(self, about: About, event: Event) -> None:
         known = self._known.pop((about, event), None)
         now = self._clock()
+        # events.k8s.io/v1: what is said again raises the count of a series and is no new object.
         if known is not None and now - known.at < SERIES:
             series = {"count": known.count + 1, "lastObservedTime": self._time()}
             try:
@@ -151,6 +156,7 @@ class Events:
         else:
             known = None
         if known is None:
+            # Room for the suffix: a name has 253 characters at most.
             known = _Known(name=f"{about.name[:230]}.{os.urandom(8).hex()}", at=now)
             await self._client.create(EVENTS, about.namespace, self._body(about, event, known.name))
         self._known[about, event] = known

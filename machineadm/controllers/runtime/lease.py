@@ -17,6 +17,8 @@ import msgspec
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.resources import LEASES
 
+# In this order, DURATION above DEADLINE above PAUSE: who leads gives up before others may take
+# over.
 DURATION: Final = 15.0
 DEADLINE: Final = 10.0
 PAUSE: Final = 2.0
@@ -28,6 +30,8 @@ class _Meta(msgspec.Struct, rename="camel"):
     resource_version: str = ""
 
 
+# All fields of coordination.k8s.io/v1 that are ours to write; a replace without one would remove
+# it.
 class _Spec(msgspec.Struct, rename="camel"):
     holder_identity: str | None = None
     lease_duration_seconds: int | None = None
@@ -81,6 +85,8 @@ class Election:
 
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
+        # Without jitter: two processes that try at once are told apart by the resource version, and
+        # one gets a conflict.
         while not await self._try():
             await asyncio.sleep(self._pause)
         _LOG.info("leader: %s", self.identity)
@@ -95,6 +101,7 @@ class Election:
             await asyncio.sleep(self._pause)
             if await self._try():
                 renewed = self._clock()
+            # A conflict alone is no loss, since a read that is stale gives one as well.
             elif self._seen[0] != self.identity:
                 break  # another has it: no use in waiting
         _LOG.error("no longer the leader: the lease could not be renewed")
@@ -104,6 +111,8 @@ class Election:
         try:
             lease = await self._read()
             if lease is not None and lease.spec.holder_identity == self.identity:
+                # As client-go does it: an empty holder and one second, which every implementation
+                # takes for free.
                 spec = msgspec.structs.replace(
                     lease.spec, holder_identity="", lease_duration_seconds=1
                 )
@@ -113,6 +122,7 @@ class Election:
 
     async def _try(self) -> bool:
         try:
+            # A server that does not answer must not keep us from noticing that the time is over.
             return await asyncio.wait_for(self._take(), self._deadline)
         except (ApiError, asyncio.TimeoutError) as error:
             _LOG.warning("lease %s: %s", self._name, error)
@@ -121,6 +131,8 @@ class Election:
     async def _take(self) -> bool:
         lease = await self._read()
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        # Two may create it at once; the server refuses the second (409), which is an ApiError and
+        # so another try.
         if lease is None:
             spec = self._spec(now, now, 0)
             await self._client.create(LEASES, self._namespace, self._body(spec, ""))
@@ -133,7 +145,9 @@ class Election:
         fresh = self._clock() - self._seen_at < (held.lease_duration_seconds or self._duration)
         if held.holder_identity and not ours and fresh:
             return False
+        # Counted at each change of the holder, as `kubectl describe lease` shows it.
         transitions = (held.lease_transitions or 0) + (0 if ours else 1)
+        # The time of acquiring stays while it is renewed.
         since = held.acquire_time if ours and held.acquire_time else now
         spec = self._spec(since, now, transitions)
         await self._write(spec, lease.metadata.resource_version)
@@ -167,6 +181,8 @@ class Election:
         return {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
+            # With the version that was read: if somebody wrote in between, the server refuses with
+            # 409.
             "metadata": named | ({"resourceVersion": version} if version else {}),
             "spec": spec,
         }

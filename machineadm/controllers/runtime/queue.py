@@ -11,6 +11,8 @@ from typing import Final
 
 from machineadm.controllers.runtime.store import Key
 
+# A second at least, since most failures are a server that is restarting; five minutes at most,
+# since nobody waits longer for a machine.
 _FIRST_PAUSE: Final = 1.0
 _STEP: Final = 0.005
 _LONGEST_PAUSE: Final = 300.0
@@ -39,6 +41,7 @@ class Queue:
         self._waited = waited
         self._since: dict[Key, float] = {}
         """When a key was put into the heap first."""
+        # A heap and not three lists: the number keeps the order of arrival among equals.
         self._heap: list[tuple[Urgency, int, Key]] = []
         self._waiting: dict[Key, Urgency] = {}
         """In the heap, with the urgency that counts; other entries of the heap are stale."""
@@ -57,6 +60,7 @@ class Queue:
 
     def add(self, key: Key, urgency: Urgency = Urgency.CHANGED) -> None:
         """Ask for a look, as soon as a worker is free and `interval` has passed."""
+        # Never two workers on one object: they would write over each other's work.
         if key in self._running:
             self._again[key] = min(urgency, self._again.get(key, urgency))
             return
@@ -66,6 +70,8 @@ class Queue:
             self.add_after(key, self._interval - since, urgency)
             return
         self._drop_timer(key)
+        # Put in again where it is more urgent: an entry of a heap cannot be moved, so the old one
+        # goes stale.
         if urgency < self._waiting.get(key, len(Urgency)):
             self._waiting[key] = urgency
             self._since.setdefault(key, loop.time())
@@ -76,6 +82,7 @@ class Queue:
         """Ask for a look in so many seconds; of several such wishes the earliest counts."""
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
+        # The earlier one does for both: whoever looks decides anew when to look again.
         if timer is not None and timer.when() <= loop.time() + seconds:
             return
         self._drop_timer(key)
@@ -102,6 +109,8 @@ class Queue:
             failed: It ended in an error: it is tried again after a pause that grows with each failure, up to five minutes.
         """
         self._running.discard(key)
+        # What was asked for meanwhile comes after the pause for a failure was set, so that a change
+        # is looked at before it ends.
         again = self._again.pop(key, None)
         if failed:
             failures = self._failures[key] = self._failures.get(key, 0) + 1

@@ -17,8 +17,10 @@ from machineadm.controllers.runtime.store import Cached, Store
 Value = TypeVar("Value", bound=Cached)
 
 _LOG = logging.getLogger(__name__)
+# "Expired": the version is older than what etcd has kept (five minutes by default).
 _GONE: Final = 410
 _UNKNOWN: Final = 404
+# A definition may be installed at any time; asking for it once a minute costs nothing.
 _LOOKED_FOR: Final = 60.0
 _SLOWEST: Final = 30.0
 
@@ -95,9 +97,12 @@ class Reflector(Generic[Value]):
         failures = 0
         while True:
             try:
+                # A watch goes on from where the last one ended; a list is asked for only when that
+                # is not known.
                 if not self._version:
                     await self._list()
                 await self._watch()
+                # A watch that ended by itself was a success: servers end each after some minutes.
                 failures = 0
             except ApiError as error:
                 if error.status == _GONE:
@@ -105,11 +110,14 @@ class Reflector(Generic[Value]):
                     continue
                 if error.status == _UNKNOWN and self._optional:
                     self._version = ""
+                    # What was there is gone with the kind, and whoever depends on it is told.
                     self._store.replace(())
                     self.synced.set()
                     await asyncio.sleep(_LOOKED_FOR)
                     continue
                 failures += 1
+                # Silence is a failure of the network that no error tells: bookmarks come every
+                # minute.
                 self.idle += error.reason == IDLE
                 _LOG.warning("mirroring %s: %s", self._resource.plural, error.message)
                 pause = min(_SLOWEST, 0.2 * 2**failures)
@@ -120,6 +128,7 @@ class Reflector(Generic[Value]):
         self.lists += 1
         items, version = await self._client.list(self._resource, self._namespace, **self._selection)
         self._store.replace(value for value in map(self._projected, items) if value is not None)
+        # After the store is whole: if projecting failed, the next try would list again.
         self._version = version
         self.synced.set()
 
@@ -131,9 +140,13 @@ class Reflector(Generic[Value]):
         async for line in events:
             event = msgspec.json.decode(line, type=_Event)
             known = msgspec.json.decode(event.object, type=_Any)
+            # In the stream itself, with status 200: how a server says that the version has expired.
             if event.type == "ERROR":
                 raise ApiError(known.code, "", known.message)
+            # At each event, also of objects that are left out: the next watch begins behind all of
+            # them.
             self._version = known.metadata.resource_version
+            # It has a version and no object.
             if event.type == "BOOKMARK":
                 continue
             value = self._projected(event.object)
@@ -148,5 +161,6 @@ class Reflector(Generic[Value]):
         try:
             return self._project(data)
         except ValueError as error:
+            # Left out and not fatal: one odd object must not stop the work on all others.
             _LOG.error("a %s that cannot be read: %s", self._resource.kind, error)
             return None

@@ -39,6 +39,8 @@ class Store(Generic[Value]):
     def __init__(self, **indices: Callable[[Value], Iterable[Key]]) -> None:
         self._values: dict[Key, Value] = {}
         self._terms = indices
+        # Inverted once at each change, so that a look-up costs nothing, however many objects there
+        # are.
         self._found: dict[str, dict[Key, set[Key]]] = {name: defaultdict(set) for name in indices}
         self._listeners: list[Callable[[Value | None, Value | None], None]] = []
 
@@ -46,6 +48,7 @@ class Store(Generic[Value]):
         return len(self._values)
 
     def __iter__(self) -> Iterator[Value]:
+        # A copy: a listener may change the store while somebody walks it.
         return iter(tuple(self._values.values()))
 
     def get(self, key: Key) -> Value | None:
@@ -54,6 +57,7 @@ class Store(Generic[Value]):
 
     def by(self, index: str, term: Key) -> tuple[Value, ...]:
         """The objects that an index finds by a term, in the order of their keys."""
+        # In a fixed order: decisions that take the first must not change from look to look.
         return tuple(self._values[key] for key in sorted(self._found[index].get(term, ())))
 
     def on_change(self, listener: Callable[[Value | None, Value | None], None]) -> None:
@@ -63,6 +67,7 @@ class Store(Generic[Value]):
     def put(self, value: Value) -> None:
         """Take an object as it is. What is known already, or is older than that, changes nothing and wakes nobody."""
         old = self._values.get(value.key)
+        # Of one life of the object only: a new one of the same name may have any version.
         if old is not None and old.uid == value.uid and not _is_newer(value.version, old.version):
             return
         if old is not None:
@@ -71,6 +76,7 @@ class Store(Generic[Value]):
         for name, terms in self._terms.items():
             for term in terms(value):
                 self._found[name][term].add(value.key)
+        # Last, when the indices are right: a listener may look up the object.
         self._tell(old, value)
 
     def remove(self, key: Key) -> None:
@@ -86,6 +92,7 @@ class Store(Generic[Value]):
         for value in values:
             there.add(value.key)
             self.put(value)
+        # A list of the keys, for remove() changes the map.
         for key in [key for key in self._values if key not in there]:
             self.remove(key)
 
@@ -94,6 +101,7 @@ class Store(Generic[Value]):
             for term in terms(old):
                 keys = self._found[name][term]
                 keys.discard(old.key)
+                # Or terms of objects that are gone would be kept for ever.
                 if not keys:
                     del self._found[name][term]
 
