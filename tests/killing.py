@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import msgspec
 
+from machineadm.config.machine_paths import KUBEADM_PHASES
 from machineadm.errors import InternalError, MachineadmError
 from machineadm.execution.ledger import Ledger
 from machineadm.host.ports import Host
@@ -129,7 +130,9 @@ class Subject:
             "hostname": host.kernel.name,
             "enabled": sorted(host.services.enabled_units),
             "active": sorted(host.services.active_units),
-            "run": sorted(name for name in host.state.run_files if name != "status.json"),
+            "run": sorted(
+                name for name in host.state.run_files if name not in ("status.json", KUBEADM_PHASES)
+            ),
             "pending": bool(ledger.pending),
             # Listed and not there, or there and not listed.
             "orphans": set(ledger.contents) ^ set(host.state.list("kept")),

@@ -8,6 +8,7 @@ from machineadm.actions.extras import ControlPlaneExtras
 from machineadm.actions.files import WriteFiles
 from machineadm.api.v1alpha1.commands import Command
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
+from machineadm.config.machine_paths import KUBEADM_PHASES
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Phase, Plan, Step
 from machineadm.steps.certificates import plan_certificates
@@ -70,7 +71,11 @@ class Machine:
         """All that must not depend on whether kubeadm was killed."""
         files = {path: node.content for path, node in self.host.files.nodes.items() if node.content}
         cluster = (self.cluster.members, sorted(self.cluster.objects), self.cluster.ready)
-        return (files, self.host.services.active(KUBELET), *cluster, self.host.state.run_files)
+        # Times, for pictures: no run depends on them.
+        run = {
+            name: data for name, data in self.host.state.run_files.items() if name != KUBEADM_PHASES
+        }
+        return (files, self.host.services.active(KUBELET), *cluster, run)
 
 
 def finished(role: str, *, local_mode: bool) -> tuple[object, ...]:

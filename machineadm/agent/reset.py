@@ -11,7 +11,7 @@ from machineadm.agent.own_file import BOOT_CONFIGURATION, BOOT_NODE, COPY
 from machineadm.agent.preflight import require_root
 from machineadm.agent.units import NoUnits
 from machineadm.agent.wiring import Machine
-from machineadm.config.machine_paths import IMAGE_RECORDS
+from machineadm.config.machine_paths import IMAGE_RECORDS, KUBEADM_PHASES
 from machineadm.errors import UsageError
 from machineadm.execution.context import Context
 from machineadm.execution.events import Observer, ResetEnded
@@ -209,7 +209,7 @@ def _forget(machine: Machine) -> None:
     # All of these may hold secrets: what kubeadm reads has its tokens.
     remove_files(host)
     remove_shown(host)
-    for name in (REFUSALS, ATTESTED, TRACE):
+    for name in (REFUSALS, ATTESTED, TRACE, KUBEADM_PHASES):
         state.remove(name, durable=False)
     below = [f"{name}/{one}" for name in ("resume", KEPT) for one in state.list(name)]
     # What plugins had kept. A plugin itself in this place was put there by a person, and stays.

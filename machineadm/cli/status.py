@@ -37,7 +37,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_option("--wait", action="store_true", help="wait until the run has ended")
     parser.add_option("--timeout", type=duration, metavar="DURATION", help="wait at most this long")
     parser.add_directories()
-    parser.add_output()
+    parser.add_output("svg", "html")
 
 
 def run(arguments: Namespace) -> int:
@@ -66,16 +66,44 @@ def run(arguments: Namespace) -> int:
         # Before printing: the lock may be taken by a new run at any time, and then the warning
         # would be about another one.
         cut_off = is_cut_off(status, state)
+        phases = _phases(state) if arguments.output in ("svg", "html") else ()
     if arguments.output == "json":
         from machineadm.reporting.sinks import encode
 
         sys.stdout.write(encode(status).decode())
+    elif arguments.output in ("svg", "html"):
+        from machineadm.reporting.drawing import as_html, as_svg
+
+        # A file that somebody opens later: its bytes must not depend on the terminal's encoding.
+        draw = as_svg if arguments.output == "svg" else as_html
+        sys.stdout.write(draw(status, phases).encode("ascii", "xmlcharrefreplace").decode())
     else:
         sys.stdout.write(render(status, warnings=True) + render_log(status))
     # Behind the report, on standard error, so that JSON stays JSON.
     if cut_off:
         sys.stderr.write(CUT_OFF)
     return exit_code(status)
+
+
+def _phases(state: State) -> tuple[tuple[str, float, float], ...]:
+    """When each phase of kubeadm began and ended, in seconds since 1970; nothing where nobody knows."""
+    import msgspec
+
+    from machineadm.config.machine_paths import KUBEADM_PHASES
+
+    class Told(msgspec.Struct):
+        phases: list[tuple[str, float]]
+        ended: float
+
+    content = state.read(KUBEADM_PHASES, durable=False)
+    try:
+        told = msgspec.json.decode(content or b"", type=Told)
+    except ValueError:
+        return ()  # a picture without them is better than none
+    if not told.phases:
+        return ()
+    ends = [begin for _, begin in told.phases[1:]] + [told.ended]
+    return tuple((name, begin, end) for (name, begin), end in zip(told.phases, ends, strict=True))
 
 
 def is_cut_off(status: BootstrapStatus, state: State) -> bool:

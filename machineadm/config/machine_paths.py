@@ -123,6 +123,10 @@ def certificates_directory(kubernetes: KubernetesConfig) -> str:
     return (given or CERTIFICATES).rstrip("/")
 
 
+KUBEADM_PHASES = "kubeadm-phases.json"
+"""In the run directory: when each phase of kubeadm began, for `status --output svg`."""
+
+
 def audit_log_directory(config: ControlPlaneConfig) -> str | None:
     """The directory of the audit log, which the API server must see; None without a log in a file."""
     log = config.audit_policy.log if config.audit_policy is not None else None

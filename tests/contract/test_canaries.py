@@ -249,6 +249,8 @@ def test_no_command_shows_a_secret(planted: tuple[Path, Canaries], tmp_path: Pat
         ("bootstrap", "--root", tree, "--path", file),
         ("plan", "--root", tree, "--path", file),
         ("status", "--root", tree, "--output", "json"),
+        ("status", "--root", tree, "--output", "svg"),
+        ("status", "--root", tree, "--output", "html"),
         ("explain", "--merged", "--path", file),
         ("explain", "--merged", "--path", file, "--output", "json"),
     ]

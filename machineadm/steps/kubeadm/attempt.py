@@ -14,12 +14,14 @@ nothing is touched. What to do about which finding is a table (`decide.py`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Literal, NoReturn
 
 import msgspec
 
-from machineadm.errors import ConfigError, InterruptedRunError, KubeadmError, StepError
+from machineadm.config.machine_paths import KUBEADM_PHASES
+from machineadm.errors import ConfigError, HostError, InterruptedRunError, KubeadmError, StepError
 from machineadm.host.ports import CommandResult, Host
 from machineadm.plan.model import Change, Outcome, ProgramRun, Work
 from machineadm.steps.kubeadm.config import remove_files
@@ -305,6 +307,8 @@ class Attempt:
         except KubeadmError:
             watch.ended(event="failed")
             raise
+        finally:
+            watch.tell()
         if result.exit_code != 0:
             # First, since reading its output and asking for causes takes seconds.
             watch.ended(event="failed")
@@ -521,6 +525,7 @@ class _Watch:
         self._earlier = begun.windows
         self._start = host.clock.now()
         self._end: float | None = None
+        self._phases: list[tuple[str, float]] = []
         self._next = host.clock.monotonic() + PULSE
         # Before kubeadm is started: from its first write on there must be a window that covers it.
         self._write()
@@ -548,6 +553,12 @@ class _Watch:
         self._end = self._end or self._host.clock.now() + EARLY
         self._write()
 
+    def tell(self) -> None:
+        """Leave for `status` when each phase began; without a word if that is impossible, since nothing depends on it."""
+        told = {"phases": self._phases, "ended": self._host.clock.now()}
+        with contextlib.suppress(HostError):
+            self._host.state.write(KUBEADM_PHASES, msgspec.json.encode(told), durable=False)
+
     def _read(self, output: str) -> bool:
         """Take the phase from its output.
 
@@ -556,8 +567,11 @@ class _Watch:
         """
         if not output:
             return False
-        from machineadm.steps.kubeadm.failures import is_promoted, phase_of
+        from machineadm.steps.kubeadm.failures import is_promoted, phase_of, phases_of
 
+        for one in phases_of(output):
+            if not self._phases or self._phases[-1][0] != one:
+                self._phases.append((one, self._host.clock.now()))
         promoted = self._now.promoted or is_promoted(output)
         phase = phase_of(output) or self._now.phase
         news = promoted != self._now.promoted

@@ -12,6 +12,7 @@ of a wait that ends well.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from machineadm.codes.kubeadm import TABLE
@@ -252,6 +253,13 @@ def phase_of(output: str) -> str:
         # Messages such as [patches] come from within any phase, and leave it as it was.
         phase = _MARKER_PHASES.get(marker, marker) or phase
     return phase
+
+
+def phases_of(output: str) -> Iterator[str]:
+    """Each phase that the output begins, in order, by kubeadm's names; one that goes on comes again."""
+    for marker in _MARKER.findall(output):
+        if phase := _MARKER_PHASES.get(marker, marker):
+            yield phase
 
 
 def is_promoted(output: str) -> bool:
