@@ -95,6 +95,15 @@ PREFIX ?= /usr/local
 install: $(AGENT) ## install the agent as PREFIX/bin/machineadm (PREFIX=/usr/local, DESTDIR=)
 	install -D --mode=755 $(AGENT) '$(DESTDIR)$(PREFIX)/bin/machineadm'
 
+.PHONY: man deb rpm
+man: $(STAMP) ## make dist/machineadm.8, the manual page
+	@mkdir -p dist
+	$(BIN)/python build/manual.py > dist/machineadm.8
+deb: $(AGENT) $(STAMP) ## pack the agent with its manual page and completions for dpkg: dist/machineadm_*.deb
+	$(BIN)/python build/system_package.py deb --agent $(AGENT) --arch $(ARCH) dist
+rpm: $(AGENT) $(STAMP) ## the same for rpm, by rpmbuild (no RPM system ran it): dist/machineadm-*.rpm
+	$(BIN)/python build/system_package.py rpm --agent $(AGENT) --arch $(ARCH) dist
+
 .PHONY: release
 release: $(BUILDER)/.stamp ## make dist/release/vX.Y.Z: agents, plugins, bills of materials, provenance, definitions
 	$(BUILDER)/bin/python build/release.py $(if $(WHEELS),--wheels '$(WHEELS)')
