@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from machineadm import planner
+from machineadm.agent import fips
 from machineadm.agent.image import read_inputs
 from machineadm.agent.intake import Accepted, ProblemsError, accept
 from machineadm.agent.own_file import BOOT_CONFIGURATION, is_volatile
@@ -334,6 +335,9 @@ def prepare(
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
     if reporter:
         _introduce(reporter, configuration, journal)
+        # Not in a plan, which has no report to say it in.
+        if fips.in_fips_mode(host):
+            reporter.in_fips_mode(*fips.told(configuration))
     node = planner.node_variables(configuration, facts)
     # Pure: everything that it needs from outside was gathered above.
     plan = planner.plan(

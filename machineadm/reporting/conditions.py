@@ -30,6 +30,9 @@ REBOOT_REQUIRED = "RebootRequired"
 INSTANCE_DATA_CHANGED = "InstanceDataChanged"
 """What the machine says of itself is no longer what kubeadm was started with, which is kept."""
 
+FIPS_MODE = "FIPSMode"
+"""The kernel is in FIPS mode; only then is it there. False: something is used that is not approved."""
+
 MESSAGE = 32768
 """Characters of a message, as the type has them."""
 

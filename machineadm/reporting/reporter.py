@@ -27,6 +27,7 @@ from machineadm.host.ports import Host
 from machineadm.plan.model import Phase
 from machineadm.redaction import Redactor
 from machineadm.reporting.conditions import (
+    FIPS_MODE,
     INSTANCE_DATA_CHANGED,
     REBOOT_REQUIRED,
     REPORTED,
@@ -169,6 +170,14 @@ class Reporter:
         """Note whether the bootstrap goes on by itself after a reboot."""
         self._status = with_condition(
             self._status, RESUMABLE, said, reason, message, time=self._now()
+        )
+
+    def in_fips_mode(self, approved: bool, message: str) -> None:
+        """Note that the kernel is in FIPS mode, and what that means for this run."""
+        said: Tri = "True" if approved else "False"
+        reason = "ApprovedAlgorithms" if approved else "NotApproved"
+        self._status = with_condition(
+            self._status, FIPS_MODE, said, reason, message, time=self._now()
         )
 
     def observe(self, event: Event) -> None:
