@@ -59,6 +59,20 @@ _FREE: Final = (
 )
 """Who fills a placeholder in, and how it looks in a free text."""
 
+_WORDS: Final = {
+    "cloud-init": "ds. ds[ v1. v1[ local_hostname instance_id availability_zone cloud_name cloud_id platform public_ssh_keys "
+    "distro kernel_release python_version merged_cfg sys_info userdata vendordata region machine variant",
+    "Afterburn": "COREOS_ AFTERBURN_",
+    "Helm": ".Values .Release .Chart .Capabilities",
+    "Cluster API": ".builtin.",
+    "Ansible": "ansible_ inventory_hostname hostvars groups[",
+    "Salt": "pillar grains",
+    "Terraform": "var. local. data. module. each. path. if for endif",
+    "GitHub Actions": "secrets. env. vars. inputs. matrix. github.",
+    "CloudFormation": "AWS::",
+}
+"""Of each tool, words one of which is in everything that its patterns find."""
+
 # In a field of ours no such brace can mean anything.
 _ANYWHERE: Final = r"\{\{-?|\{%-?|\$\{|%\{|<%"
 _SOURCED: Final = "/run/metadata/"
@@ -74,6 +88,9 @@ def placeholder(text: str, *, free: bool) -> tuple[str, str]:
     """
     # The first hit names the tool, which says where the text came from.
     for tool, pattern in _FREE:
+        # In a text full of braces each pattern tries at every one of them, so a name must be there at all.
+        if not any(word in text for word in _WORDS[tool].split()):
+            continue
         found = re.search(pattern, text)
         if found and not (tool == "Afterburn" and _SOURCED in text):
             return next(filter(None, found.groups())), tool
