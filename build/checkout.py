@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# Some fixed time: zip knows none before 1980.
 EPOCH_WITHOUT_GIT = "1700000000"
 # What decides on the bytes of a release. A change elsewhere does not make another agent of it.
 SOURCES = ("machineadm", "build", "crds", "plugins", "LICENSE")
@@ -25,6 +26,7 @@ def commit_id() -> str:
 
 def changes() -> list[str]:
     """List what differs from the commit, as git says it; files that git does not know among it."""
+    # Files that git does not know count, since they would be packed.
     return git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES).splitlines()
 
 
@@ -38,6 +40,7 @@ def source_date_epoch() -> str:
 def files_of(directory: str) -> list[str]:
     """List the files of a directory below the root, in order; what git ignores is left out."""
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", directory)
+    # From a tarball without git everything is taken that is there.
     found = (
         listed.split("\0")
         if listed
@@ -51,6 +54,8 @@ def git(*arguments: str) -> str:
     trusted = ("-c", f"safe.directory={ROOT}")  # of another user (make run as root), and only read
     try:
         done = subprocess.run(
+            # Only read: a build must not write to the checkout's index, which may be somebody
+            # else's.
             ["git", "--no-optional-locks", *trusted, "-C", str(ROOT), *arguments],
             capture_output=True,
             text=True,

@@ -47,8 +47,11 @@ def differences(theirs: bytes, ours: bytes) -> list[str]:
     Raises:
         zipfile.BadZipFile: One of them is not an archive.
     """
+    # Both by the same reader, and not by zipfile alone: it would pass over bytes that belong to no
+    # entry.
     left, right = take_apart(theirs), take_apart(ours)
     found = left.strays
+    # The line that names the interpreter is before the archive, and is run first.
     if left.start != right.start:
         found.append(f"starts with {left.start[:80]!r} instead of {right.start[:80]!r}")
     found += [f"{name}: not in the build" for name in left.entries if name not in right.entries]
@@ -58,6 +61,7 @@ def differences(theirs: bytes, ours: bytes) -> list[str]:
             found += [
                 f"{name}: {text}" for text in entry_differences(name, entry, right.entries[name])
             ]
+    # Only where nothing else differs: an entry too many moves all that follow.
     if not found and list(left.entries) != list(right.entries):
         found.append("its entries are in another order")
     if left.comment != right.comment:
@@ -72,6 +76,7 @@ def entry_differences(name: str, theirs: Entry, ours: Entry) -> list[str]:
         zipfile.BadZipFile: An entry that is called an archive is none.
     """
     found = []
+    # Taken apart as well: their own compressed bytes differ with zopfli.
     if theirs.content != ours.content and name.endswith(".zip"):
         found += differences(theirs.content, ours.content)
     elif theirs.content != ours.content:
@@ -104,12 +109,14 @@ def take_apart(data: bytes) -> Archive:
     strays: list[str] = []
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()
+        # Where the first entry says that it is; what is before it is the start.
         first = position = infos[0].header_offset if infos else archive.start_dir
         for info in infos:
             if info.header_offset != position:
                 strays.append(f"{info.filename}: does not follow the entry before it")
             content, position, wrong = read_entry(data, info)
             strays += wrong
+            # Readers disagree about which of two entries counts.
             if info.filename in entries:
                 strays.append(f"{info.filename}: is there twice")
             metadata = {field: getattr(info, field) for field in METADATA}
@@ -118,6 +125,7 @@ def take_apart(data: bytes) -> Archive:
             CENTRAL_HEADER + len(info.orig_filename.encode()) + len(info.extra) + len(info.comment)
             for info in infos
         )
+        # What is left over could be code for a reader that does not look at the table.
         behind = len(data) - position - directory - END_RECORD - len(archive.comment)
         if behind or archive.start_dir != position:
             strays.append(f"{behind} bytes belong to no entry")
@@ -142,6 +150,7 @@ def read_entry(data: bytes, info: zipfile.ZipInfo) -> tuple[bytes, int, list[str
     )  # fmt: skip
     body = start + LOCAL_HEADER + len(name)
     wrong = []
+    # Some readers take the local header and others the table, so both must say the same.
     if data[start:body] != expected + name:
         wrong.append(f"{info.filename}: its own header differs from the directory")
     stored = data[body : body + info.compress_size]
@@ -160,6 +169,7 @@ def inflate(stored: bytes) -> tuple[bytes, bool]:
     """
     stream = zlib.decompressobj(-15)
     try:
+        # -15 above: raw deflate, without zlib's header, as a zip has it.
         content = stream.decompress(stored, LARGEST_ENTRY)
     except zlib.error as error:
         raise zipfile.BadZipFile(f"cannot be read: {error}") from error

@@ -26,10 +26,12 @@ def anonymous(name: str, data: bytes) -> str:
     would take one for the other.
     """
     try:
+        # AttributeError below is of a libc without it.
         held = os.memfd_create(f"machineadm-{name}")
         with open(held, "wb", closefd=False) as file:
             file.write(data)
         path = f"/proc/self/fd/{held}"
+        # Asked once here: /proc may not be mounted, and the loader's own message would not say so.
         os.stat(path)
     except (OSError, AttributeError) as error:
         front.refuse(

@@ -20,6 +20,8 @@ from checkout import ROOT, build_id, files_of
 from slim import slim, unpack
 from wheels import ARCHITECTURES, gathered_wheels, own_architecture
 
+# By name, and not by what is imported: an agent that lacks a module fails on a machine, where
+# nobody looks.
 UNASKED = (
     # For authors of plugins, who have the wheel; no machine runs them.
     "machineadm/plugins/sdk/",
@@ -46,6 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     output: Path = arguments.output or ROOT / "dist" / f"machineadm-linux-{arguments.arch}.pyz"
 
+    # All interpreters of one architecture: what is built does not depend on the builder's own.
     with gathered_wheels(ARCHITECTURES[arguments.arch], arguments.wheels) as wheels:
         build(ARCHITECTURES[arguments.arch], wheels, output)
     size = output.stat().st_size
@@ -66,6 +69,7 @@ def build(machine: str, wheels: list[Path], output: Path) -> None:
 def add_agent(tree: Path) -> None:
     """Copy machineadm itself without its comments, docstrings and annotations, its licence, and the commit's hash in its version module."""
     for name in files_of("machineadm"):
+        # Descriptions of protocols and stubs of types are for authors.
         if name.startswith(UNASKED) or name.endswith(USELESS):
             continue
         target = tree / name

@@ -21,6 +21,7 @@ def statement(subject: Subject) -> bytes:
     """Write the statement of the file of an agent or a plugin."""
     source = {
         "name": "source",
+        # No address of a repository: the same commit may be fetched from a mirror.
         "uri": f"pkg:generic/machineadm@{subject.version}",
         "digest": {"gitCommit": subject.commit},
     }
@@ -44,6 +45,7 @@ def statement(subject: Subject) -> bytes:
                         "architecture": subject.architecture,
                         "sourceDateEpoch": str(subject.epoch),
                     },
+                    # Each with its digest, so that a verifier can fetch the same from anywhere.
                     "resolvedDependencies": [source, *locks, *wheels],
                 },
                 "runDetails": {"builder": {"id": BUILDER}},

@@ -16,6 +16,7 @@ from machineadm.plugins.settings import CONFIGURATION, read_entries
 from machineadm.plugins.trust import ALLOW_UNVERIFIED, checksum_of, require_trusted
 from machineadm.redaction import Secret
 
+# /opt first: on systems with a read-only /usr that is where a site installs.
 DIRECTORIES: Final = (
     "/opt/machineadm/plugins",
     "/usr/local/lib/machineadm/plugins",
@@ -81,10 +82,13 @@ def find(kind: str, name: str, places: Places) -> Found | None:
     Raises:
         PluginError: The first one is not trusted, or cannot be fetched; no other one is tried.
     """
+    # The configuration's own entry is asked before plugins.yaml of the image.
     entry = _named(kind, name, places.declared)
     path = _in(kind, name, places.given)
+    # Not read where the configuration has decided: an unfit plugins.yaml must not stop it.
     if not path and entry is None:
         entry = _named(kind, name, _configured(name, places))
+    # A directory of the command line comes before all of this: it is how one tries another build.
     if not path and entry is not None and entry.catalog is not None:
         return _fetched(entry, places)
     if not path and entry is not None and entry.container is not None:
@@ -106,6 +110,7 @@ def entries(kind: str, places: Places) -> tuple[PluginEntry, ...]:
     found: dict[str, PluginEntry] = {}
     for entry in (*places.declared, *_configured("plugins.yaml", places)):
         if entry.kind == kind:
+            # The first of a name is the one that would be started.
             found.setdefault(entry.name, entry)
     return tuple(found.values())
 
@@ -124,6 +129,7 @@ def require(kind: str, name: str, places: Places) -> Found | None:
     found = find(kind, name, places)
     if found is not None:
         return found
+    # A provider's name need not be its plugin's; only asking the plugin would tell.
     others = entries(kind, places) if kind in SERVING else ()
     if not others:
         missing: PluginError = nobody(kind, name, places)
@@ -136,6 +142,7 @@ def nobody(kind: str, name: str, places: Places) -> PluginError:
     """Build the error for a name that no plugin serves."""
     try:
         known = ", ".join(entry.name for entry in entries(kind, places)) or "none"
+    # The error that there is no plugin comes first; that plugins.yaml is unfit belongs to its hint.
     except PluginError as error:
         known = error.message
     return PluginError(
@@ -149,6 +156,7 @@ def _configured(name: str, places: Places) -> tuple[PluginEntry, ...]:
     """Read the plugins of plugins.yaml, in search of one of them."""
     if not os.path.lexists(places.configuration):
         return ()
+    # Its entries name paths and digests of what root runs.
     require_trusted(name, places.configuration)
     with open(places.configuration, "rb") as file:
         return read_entries(file.read(), file=places.configuration)
@@ -160,6 +168,7 @@ def _named(kind: str, name: str, among: Sequence[PluginEntry]) -> PluginEntry | 
 
 def _in(kind: str, name: str, directories: Sequence[str]) -> str:
     paths = (os.path.join(directory, f"{PREFIX}{kind}-{name}") for directory in directories)
+    # lexists: a broken link is a hit, and then refused, for the same reason as below.
     return next((os.path.abspath(path) for path in paths if os.path.lexists(path)), "")
 
 
@@ -175,6 +184,7 @@ def _fetch_ahead(others: Sequence[PluginEntry], places: Places) -> None:
             find(entry.kind, entry.name, places)
         except PluginError as error:
             failures.append(error)
+    # One that is left may be the one that serves the name.
     if len(failures) == len(others):
         raise failures[0]
 
@@ -187,6 +197,7 @@ def _fetched(entry: PluginEntry, places: Places) -> Found:
             hint="install it, or name it by path",
         )
     path, sha256 = places.fetch(entry)
+    # The cache is a directory like any other: others may have written to it.
     require_trusted(entry.name, path)
     return _with_settings(entry.name, path, sha256, entry)
 

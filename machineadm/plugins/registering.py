@@ -28,6 +28,7 @@ from machineadm.plugins.kinds.provider import Output, Providers, Result
 Dependencies = Callable[[str], Allowed | None]
 """What a plugin may ask of this host, by its name; None: nothing."""
 
+# A host that registers directories does not want this machine's own plugins.yaml.
 _NOWHERE: Final = "/nonexistent/plugins.yaml"
 
 
@@ -141,6 +142,7 @@ class Registry:
         trace: TracebackType | None,
     ) -> None:
         try:
+            # Its own plugins alone: a host that was given goes on with those of others.
             self.end_all()
         finally:
             if self._own:
@@ -162,6 +164,7 @@ class Registry:
             allow_unverified=allow_unverified,
         )
         for one in inventory(places):
+            # Other kinds serve no names.
             if one.hidden or one.kind not in ("provider", "auth-handler"):
                 continue
             try:
@@ -217,6 +220,7 @@ class Registry:
 
     def end_all(self) -> None:
         """End the plugins of this registry. Safe if there are none, and twice."""
+        # Taken away first, so that a second call finds none.
         plugins, self._plugins = self._plugins, []
         self.providers.clear()
         self.handlers.clear()

@@ -102,6 +102,7 @@ class Fetcher:
         end = time.monotonic() + self._timeout
         locked = self._locked(wanted, platform)
         digest = locked_digest(locked, platform)
+        # Neither wins: each was decided by somebody, and one of them is wrong.
         if pinned and digest and pinned != digest:
             raise PluginError(
                 "MA7246",
@@ -111,6 +112,7 @@ class Fetcher:
         digest = pinned or digest
         # The locked version and not the newest that fits: two machines of a site must get the same one.
         constraint = Constraint.just(locked.version) if locked else wanted.constraint
+        # With a digest the cache is as good as the catalog.
         if digest or not self._refresh:
             kept = self._cache.newest(wanted.kind, wanted.name, constraint, platform, digest)
             if kept is not None:
@@ -119,6 +121,7 @@ class Fetcher:
             catalog, artifact = self._find(wanted, constraint, platform, end)
         except (AbsentError, CatalogError) as error:
             return self._stand_in(wanted, platform, digest, error, locked)
+        # Said, because from here on the catalog decides what root runs.
         if not digest:
             self._warn(
                 f"{wanted.kind}/{wanted.name}: the lock has no digest for {platform}; "
@@ -132,6 +135,7 @@ class Fetcher:
                 f"{'the pin' if pinned else 'the lock'} says {digest}",
                 hint=_REPINNED if pinned else _REPLACED,
             )
+        # By the digest: another version may be the same file.
         from_cache = self._cache.has(artifact.digest)
         if not from_cache:
             self._cache.download(artifact, catalog.read, progress=self._progress, end=end)
@@ -174,6 +178,7 @@ class Fetcher:
                 continue
             # Of a catalog that cannot be asked nobody knows what it has: another may serve, but the operator is warned.
             except CatalogError as error:
+                # With --strict an order of catalogs must not depend on which of them answers today.
                 if self._strict:
                     raise
                 failures.append(error)
@@ -278,6 +283,7 @@ def _patiently(ask: Callable[[], T], end: float) -> T:
         try:
             return ask()
         except BrokenError:
+            # 1, 2 and 4 seconds: a registry that restarts is back by then.
             pause = 2.0 ** (attempt - 1)
             if attempt == ATTEMPTS or time.monotonic() + pause > end:
                 raise

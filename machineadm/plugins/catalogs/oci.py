@@ -20,12 +20,14 @@ from machineadm.plugins.catalogs.model import (
 
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
+# Registries convert, and the older type means the same.
 _DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 ACCEPT: Final = ", ".join((INDEX, MANIFEST))
 LAYER: Final = "application/vnd.machineadm.plugin.v1+binary"
 CONFIG: Final = "application/vnd.machineadm.plugin.config.v1+json"
 REFERENCE: Final = "org.opencontainers.image.ref.name"
 TITLE: Final = "org.opencontainers.image.title"
+# scafctl's too: its catalogs hold the same files under other types.
 LAYERS: Final = (
     LAYER,
     "application/vnd.scafctl.provider.v1+binary",
@@ -92,6 +94,7 @@ def descriptor(one: Any, where: str) -> Descriptor:
     if not isinstance(one, dict) or not is_digest(one.get("digest")):
         unfit(where, "refers to something without a SHA-256 digest")
     size = one.get("size")
+    # A size from a registry decides how much is read, so it is bounded before anything is.
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MOST_BYTES:
         unfit(where, f"refers to {one['digest']} of an impossible size")
     annotations = one.get("annotations")
@@ -114,6 +117,7 @@ def is_index(document: dict[str, Any], media_type: str = "") -> bool:
 def choose(found: list[Descriptor], platform: str) -> Descriptor | None:
     """Choose the manifest of a platform; one without a platform fits all, if it is the only one."""
     exact = [one for one in found if one.platform == platform]
+    # The platform's own first; `any` is the second choice.
     either = exact or [one for one in found if suits(one.platform or ANY, platform)]
     return either[0] if either and (exact or len(found) == 1 or either[0].platform) else None
 
@@ -130,6 +134,7 @@ def content(manifest: dict[str, Any], where: str) -> Descriptor:
         CatalogError: MA7245: This is not a plugin.
     """
     layers = descriptors(manifest, where, "layers")
+    # By the type: an image of a container has layers, too, and is no plugin.
     if not layers or layers[0].media_type not in LAYERS:
         what = layers[0].media_type if layers else "no layer"
         unfit(where, f"is not a plugin: it holds {what[:80]}")
@@ -203,6 +208,7 @@ def platform_of_config(data: bytes, where: str) -> tuple[str, str, str, str]:
 
 def tag_of(version: str) -> str:
     """Return the tag of a version: OCI tags cannot contain `+`."""
+    # As Helm does it for charts; a version has no underscore of its own.
     return version.replace("+", "_")
 
 

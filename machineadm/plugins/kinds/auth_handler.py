@@ -20,6 +20,7 @@ from machineadm.redaction import Secret
 
 KIND: Final = "auth-handler"
 COOKIE: Final = AUTH_HANDLER
+# The version of scafctl's protocol by which both sides know what the other has.
 FEATURES: Final = 2
 _METHODS: Final = methods(pb.DESCRIPTOR.services_by_name["AuthHandlerService"])
 Prompt = Callable[[str, str, str], None]
@@ -70,6 +71,8 @@ class AuthHandlers:
         """
         if name in self._configured:
             return
+        # A service of the host on a connection of its own (go-plugin's broker), opened only where
+        # something is allowed.
         number = self._plugin.serve(host_service(self._allowed)) if self._allowed else 0
         request = pb.ConfigureAuthHandlerRequest(
             handler_name=name,
@@ -77,6 +80,7 @@ class AuthHandlers:
             no_color=True,
             binary_name="machineadm",
             host_service_id=number,
+            # Each value as JSON: the message has bytes for it.
             settings={key: json.dumps(value).encode() for key, value in (settings or {}).items()},
             protocol_version=FEATURES,
         )
@@ -113,6 +117,7 @@ class AuthHandlers:
         try:
             with self._plugin.stream(_METHODS["Login"], timeout=timeout) as call:
                 call.send(request)
+                # No further request: the handler may answer for as long as it takes.
                 call.end()
                 for message in call:
                     which = message.WhichOneof("payload")
@@ -206,6 +211,7 @@ class AuthHandlers:
         try:
             reply = self._plugin.call(_METHODS[method], request)
         except RpcError as error:
+            # Older plugins do not have the call, and lose nothing by it.
             if error.status is Status.UNIMPLEMENTED:
                 return
             refusal: PluginError = failed(self._plugin, KIND, what, error)
