@@ -122,7 +122,7 @@ def cluster(view: View, kubernetes: dict[str, object], setting: Setting) -> None
             # plane, the cluster's settings to all.
             put(kubernetes, f"controlPlane.{name}", _component(component, name, setting))
     _etcd(view.get("etcd"), kubernetes, setting)
-    _timeout(view, kubernetes, setting)
+    timeout(view, kubernetes, setting)
     # After their fields, so that only a map that was empty in the source is told so.
     for name in ("networking", "dns", "proxy", *_COMPONENTS):
         part = view.get(name)
@@ -261,7 +261,14 @@ def _etcd(view: View | None, kubernetes: dict[str, object], setting: Setting) ->
         put(kubernetes, "cluster.etcd.external", found)
 
 
-def _timeout(view: View, kubernetes: dict[str, object], setting: Setting) -> None:
+def timeout(view: View, kubernetes: dict[str, object], setting: Setting) -> None:
+    """Convert the only timeout that a ClusterConfiguration has had.
+
+    Args:
+        view: The ClusterConfiguration.
+        kubernetes: The draft below `kubernetes`.
+        setting: Of the document.
+    """
     # v1beta3's only timeout of a component, which v1beta4 moved to `timeouts` under this name.
     to = "timeouts.controlPlaneComponentHealthCheck"
     put(

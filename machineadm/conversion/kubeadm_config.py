@@ -192,6 +192,8 @@ def _kubernetes(spec: View, out: dict[str, object], setting: Setting, version: s
         put(kubernetes, to, text(waits, f"kubernetes.{to}", setting))
     put(kubernetes, "role", joining.role(init, join, setting, cluster_view))
     if cluster_view is not None and setting.worker and not cluster_view.is_empty:
+        # Cluster API writes this one to every machine, so a worker has it, too.
+        cluster.timeout(cluster_view, kubernetes, setting)
         cluster_view.nothing("a worker gets it from the cluster")
     elif cluster_view is not None:
         cluster.cluster(cluster_view, kubernetes, setting)

@@ -97,7 +97,7 @@ class _Theirs:
         kubeadm = next(
             index
             for index, line in enumerate(data["runcmd"])
-            if re.match("kubeadm (init|join) ", line)
+            if re.match("kubeadm (init|join) --config ", line)
         )
         self.before, self.after = data["runcmd"][:kubeadm], data["runcmd"][kubeadm + 1 :]
         self.users = [
@@ -163,7 +163,9 @@ class _Theirs:
         lines = text.split("\n")
         begin = lines.index("set -e") + 1
         kubeadm = next(
-            at for at, line in enumerate(lines) if re.match(r"\s*kubeadm (init|join) ", line)
+            at
+            for at, line in enumerate(lines)
+            if re.match(r"\s*kubeadm (init|join) --config ", line)
         )
         end = next(
             at

@@ -467,3 +467,15 @@ def test_a_machine_has_no_name_that_nobody_has_filled_in(name: str) -> None:
 
     assert "metadata" not in found.document
     assert found.undecided == {}
+
+
+def test_a_worker_has_the_timeout_that_cluster_api_writes_to_every_machine() -> None:
+    found = config(
+        "joinConfiguration: {}\n"
+        "clusterConfiguration: {clusterName: a, apiServer: {timeoutForControlPlane: 20m0s, certSANs: [b]}}\n"
+    )
+
+    assert found.spec["kubernetes"]["timeouts"] == {"controlPlaneComponentHealthCheck": "20m0s"}
+    assert found.leaf("timeoutForControlPlane").outcome == "converted"
+    # The others are the cluster's, which a worker joins.
+    assert found.leaf("certSANs[0]").outcome == "has no meaning here"
