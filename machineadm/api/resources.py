@@ -167,7 +167,12 @@ RULES: Final[dict[type[ApiStruct], tuple[Rule, ...]]] = {
 
 _CONTRACT: Final = {"cluster.x-k8s.io/v1beta2": "v1alpha1"}
 _BOOTSTRAP: Final = {**_CONTRACT, "cluster.x-k8s.io/provider": "bootstrap-machineadm"}
-_STORE: Final = {**_CONTRACT, "cluster.x-k8s.io/provider": "infrastructure-machineadm"}
+_STORE: Final = {
+    **_CONTRACT,
+    "cluster.x-k8s.io/provider": "infrastructure-machineadm",
+    # No Cluster owns a store: without it `clusterctl move` would leave it behind, and what belongs to it.
+    "clusterctl.cluster.x-k8s.io/move-hierarchy": "",
+}
 
 _AGE: Final = Column(
     name="Age",

@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         "--report-url",
         default="",
         metavar="URL",
-        help="https URL by which machines reach this process to report; default: they do not report",
+        help="https URL by which machines reach this process to report; 0: they do not (default: 0)",
     )
     add(
         "--report-address",
@@ -190,7 +190,8 @@ def _reports(parsed: argparse.Namespace) -> _Reports | None:
     Raises:
         AddressError: It cannot be used.
     """
-    if not parsed.report_url:
+    # 0 is for those who fill in a variable: clusterctl takes an empty default for none.
+    if parsed.report_url in ("", "0"):
         return None
     url = parsed.report_url.rstrip("/")
     # The token in each report would be read on the way.

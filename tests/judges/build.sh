@@ -39,6 +39,7 @@ recipe() {
       [ "$1" = verdict-1.34 ] || compile='all=-N -l';;
     etcdflags-3.[567]) module=../upstream/modules/etcd-${1#etcdflags-} sources='etcdflags lines';;
     kubeadm-judge-1.30) module=kubeadm-1.30 version=1.30.4 sources='verdict lines' tags=kubeadm_only;;
+    clusterctl) module=$1 package=sigs.k8s.io/cluster-api/cmd/clusterctl;;
     openapi) module=kubeadm-1.34 package=./openapi;;
     controller-gen) module=$1 package=sigs.k8s.io/controller-tools/cmd/controller-gen;;
     fake-gcs-server) module=$1 package=github.com/fsouza/fake-gcs-server;;

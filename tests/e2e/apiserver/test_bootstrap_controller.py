@@ -211,7 +211,7 @@ class Namespace:
         """Wait until a machine's data is there."""
         until(lambda: self.condition(name) == "True/Available", f"{name} has data")
 
-    def store(self, url: str, bundle: str, key: bytes, token: str) -> None:
+    def store(self, url: str, bundle: str, key: bytes, token: str, grace: str = "1s") -> None:
         """An HTTPBootstrapStore and its Secret."""
         values = {"key": key, "token": token.encode()}
         data = {name: base64.b64encode(value).decode() for name, value in values.items()}
@@ -228,7 +228,7 @@ class Namespace:
                     "credentials": {"bearerTokenFrom": {"name": "edge", "key": "token"}},
                     "fetch": {"token": {"keyFrom": {"name": "edge", "key": "key"}}},
                     "reporting": {"token": {"keyFrom": {"name": "edge", "key": "key"}}},
-                    "retention": {"gracePeriod": "1s"},
+                    "retention": {"gracePeriod": grace},
                 },
             }
         )

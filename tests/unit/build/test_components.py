@@ -150,6 +150,18 @@ def test_the_metadata_names_the_series_of_the_release(
     assert (one["major"], one["minor"], one["contract"]) == (*series, "v1beta2")
 
 
+def test_no_variable_has_an_empty_default_which_clusterctl_takes_for_none() -> None:
+    for content in components("0.1.0").values():
+        for name, default in re.findall(r"\$\{([A-Z_]+):=([^}]*)\}", content.decode()):
+            assert default.strip("\"'"), name
+
+
+def test_without_a_variable_machines_do_not_report() -> None:
+    (deployment,) = of_kind("bootstrap", "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert controller._reports(controller._parser().parse_args(container["args"])) is None
+
+
 def test_a_variable_is_one_that_the_documentation_names() -> None:
     page = (ROOT / "docs/controllers.md").read_text()
     for content in components("0.1.0").values():
