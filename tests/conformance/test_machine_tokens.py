@@ -1,4 +1,7 @@
-"""Tokens of an auth handler on real machines: Debian's registry with a password lets containerd in, and a proxy lets a program out."""
+"""Tokens of an auth handler on real machines: Debian's registry lets containerd in, and a proxy lets a program out.
+
+The registry wants a password, or sends containerd to a token service.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from tests.conformance.test_plugin_catalogs import PASSWORD as TOKEN
 from tests.judges import judges
 from tests.machine.machine import Machine
 from tests.servers.authority import Authority
+from tests.servers.tokens import ISSUER, Access, TokenService
 
 ROOT = Path(__file__).parents[2]
 AGENT = ("python3", "/root/agent.pyz")
@@ -57,6 +61,28 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"out")
 http.server.ThreadingHTTPServer(("127.0.0.1", 3128), Proxy).serve_forever()
 """
+SERVICE = """
+import base64, http.server, json, ssl
+class Service(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        kind, _, login = self.headers.get("Authorization", "").partition(" ")
+        given = base64.b64decode(login).decode() if kind == "Basic" else ""
+        known = given == "reader:" + open("/root/password").read()
+        body = json.dumps({"token": open("/root/jwt").read()}).encode() if known else b"{}"
+        self.send_response(200 if known else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 6443), Service)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/root/certificate", "/root/key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+"""Gives a token that was signed beforehand to who has the password."""
+
+SERVED = f"{HOST}:5443"
+"""The registry that knows tokens alone."""
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +125,18 @@ def machine(
             "auth: {htpasswd: {realm: test, path: /root/htpasswd}}\n"
             "http: {addr: '127.0.0.1:443', tls: {certificate: /root/certificate, key: /root/key}}\n",
         )
+        one.write(
+            "/root/served.yml",
+            "version: 0.1\nstorage: {filesystem: {rootdirectory: /root/data}}\n"
+            f"auth: {{token: {{realm: 'https://{HOST}:6443/token', service: 'a registry', issuer: \"{ISSUER}\", "
+            "rootcertbundle: /root/ca}}\n"
+            "http: {addr: '127.0.0.1:5443', tls: {certificate: /root/certificate, key: /root/key}}\n",
+        )
+        one.write("/root/ca", authority.certificate)
+        one.write("/root/service.py", SERVICE)
+        one.write("/root/password", TOKEN)
+        one.write("/root/jwt", _signed(authority, directory, 86400))
+        one.write("/root/expired", _signed(authority, directory, -3600))
         one.write("/root/proxy.py", PROXY)
         one.write("/root/token", TOKEN)
         one.exec("mkdir", "-p", str(Path(PLUGIN).parent))
@@ -110,6 +148,8 @@ def machine(
         for unit, port, argv in (
             ("registry", "443", ("docker-registry", "serve", "/root/registry.yml")),
             ("proxy", "3128", ("python3", "/root/proxy.py")),
+            ("served", "5443", ("docker-registry", "serve", "/root/served.yml")),
+            ("service", "6443", ("python3", "/root/service.py")),
         ):
             one.exec("systemd-run", f"--unit={unit}", *argv)
             listening = f"until ss -ltn | grep -q :{port}; do sleep 0.1; done"
@@ -141,20 +181,34 @@ def _data(directory: Path) -> Path:
     return directory / "data"
 
 
-def bootstrap(one: Machine, authority: Authority, command: str = "bootstrap") -> tuple[int, str]:
-    vouched = {"username": USER, "authFrom": {"handler": {"name": "site", "scope": "pull"}}}
+def _signed(authority: Authority, directory: Path, lifetime: float) -> str:
+    """A token for the image, as the registry's own service would sign it."""
+    with TokenService(authority, directory / "signer", users={}) as service:
+        access: list[Access] = [{"type": "repository", "name": "app", "actions": ["pull"]}]
+        return service.token("a registry", access, lifetime=lifetime)
+
+
+def bootstrap(
+    one: Machine,
+    authority: Authority,
+    command: str = "bootstrap",
+    *,
+    host: str = HOST,
+    username: str = USER,
+) -> tuple[int, str]:
+    vouched: dict[str, Any] = {"authFrom": {"handler": {"name": "site", "scope": "pull"}}}
+    login = {**vouched, "username": username} if username else dict(vouched)
+    vouched["username"] = USER
     spec = {
         "systemProxies": [
             {"targets": ["host"], "httpProxy": "http://127.0.0.1:3128", "credentials": vouched}
         ],
         "containerRuntime": {
             "containerd": {
-                "registries": [
-                    {"host": HOST, "tls": {"ca": authority.certificate}, "auth": vouched}
-                ]
+                "registries": [{"host": host, "tls": {"ca": authority.certificate}, "auth": login}]
             }
         },
-        "images": [{"reference": f"{HOST}/app:1", "pullPolicy": "Always"}],
+        "images": [{"reference": f"{host}/app:1", "pullPolicy": "Always"}],
     }
     document: dict[str, Any] = {
         "apiVersion": "bootstrap.cluster.x-k8s.io/v1alpha1",
@@ -212,3 +266,36 @@ def test_a_token_that_is_not_valid_any_more_is_renewed_by_the_next_run_without_a
     assert bootstrap(one, authority)[0] == 0
     now = one.exec("systemctl", "show", "-p", "MainPID", "--value", "containerd").stdout
     assert now == running
+
+
+def test_a_login_is_exchanged_at_a_token_service_by_a_containerd_that_does_so(
+    machine: tuple[Machine, Authority],
+) -> None:
+    one, authority = machine
+    code, told = bootstrap(one, authority, host=SERVED)
+    assert TOKEN not in told
+    # As docs/concerns/containerd.md says: 1.6 asks the service as nobody, 2.3 sends it the header of hosts.toml.
+    if " 1.6." in one.exec("containerd", "--version").stdout:
+        assert code != 0
+        assert "MA3595" in told
+        assert "token" in told
+    else:
+        assert code == 0, told
+        images = one.exec("ctr", "-n", "k8s.io", "images", "ls").stdout
+        assert f"{SERVED}/app:1" in images
+
+
+def test_a_token_that_the_registry_itself_takes_needs_no_token_service(
+    machine: tuple[Machine, Authority],
+) -> None:
+    one, authority = machine
+    one.exec("cp", "/root/expired", "/root/token")
+    code, told = bootstrap(one, authority, host=SERVED, username="")
+    assert code != 0, "the registry takes no token that has expired"
+    assert "MA3595" in told
+
+    one.exec("systemctl", "stop", "service")
+    one.exec("cp", "/root/jwt", "/root/token")
+    code, told = bootstrap(one, authority, host=SERVED, username="")
+    assert code == 0, told
+    assert one.read("/root/jwt") not in told
