@@ -357,6 +357,17 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
             # end.
             "it took too long" if result.timed_out else (lines or ["it says nothing"])[-1].strip()
         )
+        from machineadm.actions.clock_words import HINTS, blamed_on_the_clock, told_time
+
+        # Behind a registry that cannot be pulled from may be a clock that has not been set yet, which passes.
+        if code := blamed_on_the_clock(said):
+            raise StepError(
+                code,
+                f"{self.name}: {argv[0]} cannot load {task.title}: {said}; this machine's clock says {told_time(host)}",
+                hint=HINTS[code],
+                passing=code == "MA4032",
+                log_tail=result.output,
+            )
         raise StepError(
             "MA3595",
             f"{self.name}: {argv[0]} cannot load {task.title}: {said}",

@@ -218,6 +218,18 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
             return result
         said = _last_words(result, argv[0])
         told = f"{said_before}{result.output}"
+        from machineadm.actions.clock_words import HINTS, blamed_on_the_clock, told_time
+
+        # apt ends well where a list is not valid yet, and then does not know the packages.
+        final = any(one in told for one in _FINAL)
+        if not final and (code := blamed_on_the_clock(told)):
+            raise StepError(
+                code,
+                f"{self.name}: {' '.join(argv[:2])} failed: {said}; this machine's clock says {told_time(host)}",
+                hint=HINTS[code],
+                log_tail=told,
+                passing=code == "MA4032",
+            )
         gone = any(one in result.output for one in manager.never)
         raise StepError(
             "MA3633" if gone else "MA3632",
@@ -226,8 +238,7 @@ class InstallPackages(msgspec.Struct, frozen=True, kw_only=True):
             if gone
             else "its words are in the report; look at packageRepositories, systemProxies and the network",
             log_tail=told,
-            passing=not any(one in told for one in _FINAL)
-            and (not gone or "Failed to fetch" in said_before),
+            passing=not final and (not gone or "Failed to fetch" in said_before),
         )
 
 

@@ -151,6 +151,33 @@ def test_a_registry_that_is_not_there_for_a_moment_is_asked_again_and_one_that_r
     assert len(loads(host)) == 4
 
 
+X509 = "tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time "
+
+
+def test_a_certificate_of_a_registry_that_is_not_valid_yet_is_waited_for_and_blamed_on_the_clock() -> (
+    None
+):
+    host, images = store()
+    early = f"{X509}1970-01-01T00:01:00Z is before 2026-11-30T10:00:00Z"
+    images.faults = {NAME: [early, early]}
+
+    assert run(host, Image(reference=NAME))
+    assert len(loads(host)) == 3
+
+    images.faults = {"a.example.com/b:1": [early] * 1000}
+    error = error_of(lambda: run(host, Image(reference="a.example.com/b:1")))
+    assert error.code == "MA4032"
+    assert "is before 2026-11-30T10:00:00Z; this machine's clock says " in error.message
+
+
+def test_a_certificate_of_a_registry_that_has_expired_is_not_waited_for() -> None:
+    host, images = store()
+    images.faults = {NAME: [f"{X509}2046-01-01T00:00:00Z is after 2036-11-28T10:00:00Z"] * 9}
+
+    assert error_of(lambda: run(host, Image(reference=NAME))).code == "MA4033"
+    assert len(loads(host)) == 1
+
+
 def test_others_are_loaded_though_one_fails_and_the_next_run_loads_only_that() -> None:
     names = [f"registry.example.com/app:{number}" for number in range(1, 9)]
     host, images = store(dict.fromkeys(names, DIGEST))

@@ -215,6 +215,41 @@ def test_what_may_pass_is_tried_again_and_what_is_final_is_told_at_once(
     assert (tried > 1) is attempts
 
 
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (
+            "E: Release file for http://x/dists/stable/InRelease is not valid yet (invalid for another 3h 2min).\n",
+            "MA4032",
+        ),
+        (
+            "E: Failed to fetch https://x/InRelease  server certificate verification failed. The certificate is not yet activated.\n",
+            "MA4032",
+        ),
+        ("Curl error (60): SSL certificate problem: certificate is not yet valid\n", "MA4032"),
+        (
+            "E: Release file for http://x/dists/stable/InRelease is expired (invalid since 3d 2h).\n",
+            "MA4033",
+        ),
+        ("Curl error (60): SSL certificate problem: certificate has expired\n", "MA4033"),
+    ],
+)
+def test_what_is_not_valid_by_the_clock_is_blamed_on_it(said: str, code: str) -> None:
+    system = System()
+    system.host.commands.on("apt-get", "update", output=said)
+    system.host.commands.on(
+        "apt-get", "install", exit_code=100, output="E: Unable to locate package kubelet\n"
+    )
+
+    with pytest.raises(StepError) as caught:
+        system.run(KUBELET)
+
+    assert caught.value.code == code
+    assert "this machine's clock says " in caught.value.message
+    tried = [argv[:2] for argv in system.host.commands.argvs()].count(("apt-get", "install"))
+    assert (tried > 1) is (code == "MA4032")
+
+
 def test_a_list_that_could_not_be_fetched_is_why_a_package_is_not_known() -> None:
     system = System()
     system.host.commands.on("apt-get", "update", output="W: Failed to fetch http://x\n", times=1)
