@@ -42,6 +42,11 @@ suites: $(STAMP) ## all tests of `make test` as an ordinary user of stock Debian
 twins: $(STAMP) $(AGENT) ## machines made twice, by cloud-init from Cluster API's user data and by us (root, Debian, Go; MACHINEADM_CORPUS)
 	MACHINEADM_TWINS=1 MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/conformance/test_same_machine.py -q -p no:cacheprovider
 
+# A door of its own: a browser is 400 MB of packages.
+.PHONY: browser
+browser: $(STAMP) ## the page and the picture of `status` in Debian's chromium (root, Debian)
+	$(BIN)/python -m pytest tests/browser -q -p no:cacheprovider
+
 .PHONY: e2e
 e2e: $(STAMP) $(AGENT) ## a real cluster of three machines, a real API server (root, Debian, Go; 15 minutes once, then minutes)
 	MACHINEADM_AGENT=$(AGENT) $(BIN)/python -m pytest tests/e2e -q -s -p no:cacheprovider

@@ -35,8 +35,8 @@ def machine(agent_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_the_agent_of_a_deb_makes_the_machine_what_the_configuration_says(machine: Machine) -> None:
-    # The machine has Debian's python3 without dpkg's knowing of it.
-    machine.exec("dpkg", "--force-depends", "--install", "/root/machineadm.deb")
+    # A small Debian like this one leaves out manual pages, and says so in dpkg's configuration.
+    machine.exec("dpkg", "--path-include=/usr/share/*", "--install", "/root/machineadm.deb")
 
     assert machine.exec("sh", "-c", "command -v machineadm").stdout == "/usr/bin/machineadm\n"
     assert machine.exec("machineadm", "version").stdout.startswith("version")
