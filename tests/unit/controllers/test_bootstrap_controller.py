@@ -285,6 +285,41 @@ def test_what_is_paused_is_said_so_and_nothing_else_is_done() -> None:
     play(scene)
 
 
+@pytest.mark.requirement("U7", "R9")
+def test_in_an_existing_cluster_only_the_machine_that_opted_in_is_touched() -> None:
+    async def scene(one: World) -> None:
+        await one.certificates()
+        await one.cluster(initialized=True)
+        theirs = [("clusters", "prod"), ("secrets", "prod-ca")]
+        for name in ("old-control-plane", "old-worker", "not-yet-made"):
+            reference = {"apiGroup": "bootstrap.cluster.x-k8s.io", "kind": "KubeadmConfig"}
+            bootstrap: dict[str, Any] = {"configRef": reference | {"name": name}}
+            if name != "not-yet-made":
+                bootstrap["dataSecretName"] = name
+                data = {"metadata": {"name": name}, "data": {"value": "eA=="}}
+                await one.management.put("secrets", data)
+                theirs.append(("secrets", name))
+            labels = {"cluster.x-k8s.io/cluster-name": "prod"}
+            spec = {"clusterName": "prod", "version": "v1.34.4", "bootstrap": bootstrap}
+            machine = {"metadata": {"name": name, "labels": labels}, "spec": spec}
+            await one.management.put("machines", machine)
+            theirs.append(("machines", name))
+        before = json.dumps([one.management.get(*which) for which in theirs])
+        secrets = {*one.management.names("secrets")}
+        await one.machine("new-worker")
+
+        await one.settle()
+
+        assert one.condition("new-worker") == ("True", "Available")
+        assert json.dumps([one.management.get(*which) for which in theirs]) == before
+        made = {*one.management.names("secrets")} - secrets
+        assert made == {"new-worker", "prod-machineadm-tokens"}
+        changed = {path for verb, path in one.management.calls if verb not in ("GET", "POST")}
+        assert changed == {"machinebootstraps/new-worker/status"}
+
+    play(scene)
+
+
 def test_a_secret_of_somebody_else_is_never_overwritten() -> None:
     async def scene(one: World) -> None:
         await one.certificates()
