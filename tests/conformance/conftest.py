@@ -5,6 +5,7 @@ With MACHINEADM_REQUIRE_REAL=1 nothing may be missing: every skip is a failure.
 
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,14 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One line for each reason, with the number of tests that it silenced."""
+    """What tests have counted; then one line for each reason, with the number of tests that it silenced."""
+    counted: dict[str, Counter[str]] = {}
+    for report in terminalreporter.stats.get("passed", ()):
+        for what, count in report.user_properties:
+            counted.setdefault(Path(report.fspath).stem, Counter())[what] += count
+    for file, counts in counted.items():
+        said = ", ".join(f"{count} {what}" for what, count in counts.items())
+        terminalreporter.write_line(f"{file}: {said}")
     reasons = Counter(_reason(r) for r in terminalreporter.stats.get("skipped", ()))
     if not reasons:
         return

@@ -76,6 +76,18 @@ def test_a_run_that_is_stopped_at_every_call_shows_a_record_that_lies(
         Walk(tmp_path, text)
 
 
+def test_two_runs_in_turn_that_are_killed_anywhere_end_in_the_same_machine(tmp_path: Path) -> None:
+    print("MACHINEADM_SEED", SEED)
+    text = drawn(SEED)
+    once = Walk(tmp_path, text)
+    chance = random.Random(SEED)  # noqa: S311 - reproducible by its seed
+
+    twice = Walk(tmp_path, text, killed_twice={chance.randint(1, once.machines)})
+
+    assert twice.instants > once.instants + 50
+    assert twice.machines > once.machines
+
+
 def test_a_stop_takes_place_at_every_call_that_a_run_makes(tmp_path: Path) -> None:
     text = drawn(SEED)
     _, calls = undisturbed(tmp_path / "reference", text)
