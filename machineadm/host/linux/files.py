@@ -388,7 +388,7 @@ def make_directory(tree: Tree, path: str, mode: int, owner: tuple[int, int] | No
 
 
 def _remove_empty(name: str, directory: int) -> None:
-    """Remove a directory, unless something is in it.
+    """Remove a directory, unless something is in it or mounted on it.
 
     Raises:
         OSError: There is none, or it cannot be removed.
@@ -396,8 +396,9 @@ def _remove_empty(name: str, directory: int) -> None:
     try:
         os.rmdir(name, dir_fd=directory)
     except OSError as error:
-        # rmdir(2) has either for a directory that is not empty; POSIX leaves the choice.
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+        # rmdir(2) has either of the first two for a directory that is not empty; POSIX leaves the choice. The third is for a
+        # mount, which need not be of another file system, so that nobody could have seen it.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
             raise
 
 

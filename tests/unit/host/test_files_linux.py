@@ -286,3 +286,30 @@ def test_a_file_gets_its_label_for_its_path_before_it_has_its_name(tmp_path: Pat
     files.write([FileWrite(path="/etc/a", content=b"abc"), FileWrite(path="/b", content=b"abc")])
 
     assert seen == [("/etc/a", False), ("/b", False)]
+
+
+REMOVE = """
+import sys
+from machineadm.host.linux.files import LinuxFiles
+from machineadm.host.linux.tree import Tree
+LinuxFiles(Tree(sys.argv[1])).remove_directory("/var/mounted")
+"""
+
+
+def test_a_directory_on_which_something_of_the_same_file_system_is_mounted_stays(
+    tmp_path: Path,
+) -> None:
+    for name in ("mounted", "empty"):
+        (tmp_path / "var" / name).mkdir(parents=True)
+    script = 'cd "$1/var"; mount --bind empty mounted || exit 77; exec "$2" -c "$3" "$1"'
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    done = subprocess.run(
+        ["unshare", *as_root, "--mount", "sh", "-euc", script, "sh", tmp_path, sys.executable, REMOVE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("nobody may mount here")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "var/mounted").is_dir()
