@@ -119,9 +119,7 @@ class Attempt:
             self._refuse_misfit()
         action, evidence = self._judge(record)
         if action is Action.LEAVE:
-            # Killed right after the record said done, a run has left the files, and they hold
-            # secrets.
-            remove_files(host)
+            self._remove_secrets()
             return Outcome(change=Change.ALREADY_IN_PLACE)
         if action is Action.RESET and record is not None:
             # The runner calls `recover` before the first step wherever its journal has a start of ours. So this is a record
@@ -163,7 +161,7 @@ class Attempt:
             return False
         action, evidence = self._judge(record)
         if action is Action.LEAVE:
-            remove_files(host)
+            self._remove_secrets()
             return True
         if action is Action.CONCLUDE:
             start_kubelet(host)
@@ -469,7 +467,11 @@ class Attempt:
         # The record before the removals: the other way round a kill would leave a node whose step
         # still wants its files.
         write_record(self._host, done)
-        # kubeadm removes it at the end of kubelet-start, a phase that a resumed run leaves out, and it holds the token.
+        self._remove_secrets()
+
+    def _remove_secrets(self) -> None:
+        """Remove what holds the token. Again where the record says done: a run that was killed right behind it has left it all."""
+        # kubeadm removes this at the end of kubelet-start, a phase that a resumed run leaves out.
         self._host.files.remove(BOOTSTRAP_CONF)
         remove_files(self._host)
 

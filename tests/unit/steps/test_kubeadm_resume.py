@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -314,6 +316,35 @@ def test_the_rendered_secrets_go_when_kubeadm_is_done(role: str) -> None:
 
     assert set(machine.host.state.run_files) <= {KUBEADM_PHASES}
     assert machine.host.files.stat(BOOTSTRAP_CONF) is None
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_token_goes_though_kubeadm_was_killed_and_so_was_the_run_that_ended_its_work(
+    role: str,
+) -> None:
+    for instant in range(1, instants(role, local_mode=True) + 1):
+        machine = Machine(role)
+        machine.kubeadm.die_at = instant
+        with pytest.raises(Killed):
+            machine.run()
+        machine.kubeadm.die_at = None
+        machine.kubeadm.time_passes()
+        remove = machine.host.files.remove
+
+        def dying(path: str, remove: Callable[[str], None] = remove) -> None:
+            if path == BOOTSTRAP_CONF:
+                raise Killed
+            remove(path)
+
+        vars(machine.host.files)["remove"] = dying
+        with suppress(Killed):
+            machine.run()
+        del vars(machine.host.files)["remove"]
+
+        machine.run()
+
+        assert machine.host.files.stat(BOOTSTRAP_CONF) is None, instant
+        assert machine.host.state.run_files == {}, instant
 
 
 def test_a_node_that_is_not_ours_is_refused_and_left_alone() -> None:
