@@ -31,6 +31,7 @@ def show(arguments: Namespace) -> int:
     from machineadm.cli.refusal import refusals
     from machineadm.config.defaulting import realise
     from machineadm.config.secrets import secrets_of
+    from machineadm.documents.model import printable
     from machineadm.documents.opening import Opener
     from machineadm.sources.referred import Referred
 
@@ -86,8 +87,9 @@ def show(arguments: Namespace) -> int:
                 # A file's content would hide all other lines; `--output json` has it whole.
                 value = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
                 document = f" (document {one.document})" if one.document > 1 else ""
-                line = f"{one.file}:{one.line}:{one.column}:{document} {one.path}: {value}\n"
-                sys.stdout.write(machine.redactor.text(line))
+                line = f"{one.file}:{one.line}:{one.column}:{document} {one.path}: {value}"
+                # JSON leaves C1 controls and U+202E as they are, which a terminal obeys.
+                sys.stdout.write(printable(machine.redactor.text(line)) + "\n")
             # The digest that a run's report has as configDigest, so that one can tell whether a
             # machine was made from this.
             sys.stdout.write(f"digest of the whole: sha256:{whole.digest}\n")

@@ -9,6 +9,7 @@ import msgspec
 
 from machineadm.conversion.account import OUTCOMES, Leaf
 from machineadm.conversion.whole import Conversion, Result
+from machineadm.documents.model import printable
 
 
 def as_text(conversion: Conversion) -> str:
@@ -21,7 +22,7 @@ def as_text(conversion: Conversion) -> str:
     total = ", ".join(f"{sums[outcome]} {outcome}" for outcome in OUTCOMES)
     # All four outcomes even where one has none: a program that greps finds the same words.
     lines.append(f"machineadm: {sum(sums.values())} leaves: {total}")
-    return "\n".join(map(_printable, lines)) + "\n"
+    return "\n".join(map(printable, lines)) + "\n"
 
 
 def as_json(conversion: Conversion) -> str:
@@ -61,13 +62,3 @@ def _became(leaf: Leaf) -> str:
     to = f" to {leaf.to}" if leaf.to and leaf.outcome == "converted" else ""
     note = f": {leaf.note}" if leaf.note else ""
     return f"{leaf.outcome}{to}{note}"
-
-
-def _printable(text: str) -> str:
-    # Notes quote the input, which may hold escape sequences of terminals.
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode-escape").decode()
-        for letter in text
-    )

@@ -115,12 +115,12 @@ def problem_at(document: Document, finding: Finding) -> Problem:
         path=finding.path,
         # Here and not in each rule: rules quote paths, names and URLs of the file, which may hold
         # escape sequences.
-        message=_printable(finding.message),
-        hint=_printable(finding.hint),
+        message=printable(finding.message),
+        hint=printable(finding.hint),
     )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """One line that does nothing to a terminal, whatever value of the file is in it."""
     # Nearly always, and much cheaper than a look at each character.
     if text.isprintable():

@@ -280,6 +280,19 @@ def test_origins_and_digest_are_there_for_programs(
     assert other["configurationDigest"] != found["configurationDigest"]
 
 
+def test_what_a_terminal_obeys_is_escaped_in_values_and_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(
+        NODE + '    commands: {preKubeadm: [{argv: ["echo", "a\\u009b2Jb\\u202ec\\e[1m"]}]}\n'
+    )
+
+    told = out(capsys, "explain", "--merged", "--root", str(tmp_path), "--path", str(file))
+
+    assert all(one.isprintable() or one == "\n" for one in told)
+
+
 @pytest.mark.parametrize("arguments", [["explain"], ["explain", "--merged"]])
 def test_nothing_to_explain_is_a_mistake_of_the_command_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
