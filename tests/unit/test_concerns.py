@@ -23,6 +23,7 @@ ROOMS = {
 
 COMPOSED = {
     "agent",
+    "agent_configuration",
     "agent_source",
     "cluster",
     "control_plane",
