@@ -42,6 +42,7 @@ CORPUS: Final = (
     Named("capdo-default-kubeadmcontrolplane.yaml", "Initialize"),
     Named("capg-test-ci-kubeadmcontrolplane.yaml", "JoinControlPlane"),
     Named("capibm-powervs-kubeadmconfigtemplate.yaml", "JoinWorker"),
+    Named("capi-test-ignition-kubeadmconfigtemplate.yaml", "JoinWorker"),
 )
 
 
