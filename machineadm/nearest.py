@@ -38,15 +38,17 @@ def _limit(word: str, choice: str) -> int:
     return min(3, max(1, min(len(word), len(choice)) // 3))
 
 
-def _rank(word: str, choice: str) -> tuple[int, int, int]:
-    """Smaller is nearer: slips, then whether the ends agree, then how little the length differs."""
+def _rank(word: str, choice: str) -> tuple[int, bool, int, int]:
+    """Smaller is nearer: slips, then whether letters slipped, then whether the ends agree, then how little the length differs."""
     if same_word(word, choice):
-        return (0, 0, 0)
+        return (0, False, 0, 0)
     slips = distance(word.lower(), choice.lower(), limit=_limit(word, choice))
-    if slips > 1 and (_abbreviates(word.lower(), choice.lower()) or _is_part(word, choice)):
+    # Counts as one slip, but behind a real one: `hostnam` begins `hostnameFrom`, and is `hostname`.
+    shortened = slips > 1 and (_abbreviates(word.lower(), choice.lower()) or _is_part(word, choice))
+    if shortened:
         slips = 1
     ends = (word[:1].lower() != choice[:1].lower()) + (word[-1:].lower() != choice[-1:].lower())
-    return (slips, ends, abs(len(word) - len(choice)))
+    return (slips, shortened, ends, abs(len(word) - len(choice)))
 
 
 def _abbreviates(word: str, choice: str) -> bool:

@@ -338,7 +338,7 @@ if __name__ == "__main__":
     load()  # as tests/conftest.py does
     DOC.write_text(
         "# Mistyped keys\n\n"
-        "A field that nobody knows is never ignored: it is refused with file, line, column and path, and with the\n"
+        "An unknown field is never ignored: it is refused with file, line, column and path, and with the\n"
         "name that was meant. Every field of every kind, MachineBootstrap and the Secrets and ConfigMaps that it refers to among\n"
         "them, is mistyped in the ways below, two mistakes of each sort and field (always the same ones; none that is another\n"
         "field of the same map), and the answer compared with where the key stands by another reader's account. So is every field\n"
