@@ -108,6 +108,8 @@ class World:
         """List everything, as a reflector does."""
         for reflector in self.controller.reflectors:
             await reflector._list()
+        for one in self.controller.stores.kinds.reflectors:
+            await one._list()
 
     async def attempt(self) -> None:
         """Settle, until something fails."""

@@ -232,7 +232,7 @@ async def _serve(
     identity = f"{socket.gethostname()}_{os.getpid()}_{os.urandom(4).hex()}"
     async with Client(connection, metrics=metrics) as client:
         workloads = Workloads(client)
-        stores = Stores(client)
+        stores = Stores(client, namespace=parsed.namespace)
         events = Events(client, controller=_NAME, instance=identity, now=now, metrics=metrics)
         limits = Limits(
             token_ttl=parsed.bootstrap_token_ttl, token_max_age=parsed.bootstrap_token_max_age

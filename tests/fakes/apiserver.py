@@ -25,6 +25,7 @@ _PLURALS = {
     "secrets": "Secret",
     "configmaps": "ConfigMap",
     "httpbootstrapstores": "HTTPBootstrapStore",
+    "vaultbootstrapstores": "VaultBootstrapStore",
     "leases": "Lease",
     "events": "Event",
 }
@@ -35,6 +36,7 @@ _VERSIONS = {
     "machinepools": "cluster.x-k8s.io/v1beta2",
     "clusters": "cluster.x-k8s.io/v1beta2",
     "httpbootstrapstores": "infrastructure.cluster.x-k8s.io/v1alpha1",
+    "vaultbootstrapstores": "infrastructure.example.com/v1beta1",
     "leases": "coordination.k8s.io/v1",
     "events": "events.k8s.io/v1",
 }
@@ -51,6 +53,7 @@ class ApiServer:
         review: Gives the status of a TokenReview or a SubjectAccessReview, by plural and spec.
         hold: While it is there and not set, no call is answered.
         fail_lists: Plurals whose lists fail.
+        forbidden_lists: Plurals that the caller may not list.
         absent: Plurals that the server does not know.
         lists: How many pages were listed.
         watches: How many streams were begun.
@@ -65,6 +68,7 @@ class ApiServer:
         self.review: Callable[[str, Object], Object] = lambda plural, spec: {}
         self.hold: asyncio.Event | None = None
         self.fail_lists: set[str] = set()
+        self.forbidden_lists: set[str] = set()
         self.absent: set[str] = set()
         self.lists = 0
         self.watches = 0
@@ -149,6 +153,8 @@ class ApiServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"].strip("/").split("/")
+        if path[0] == "apis" and len(path) < 4:
+            return self._served(*path[1:])
         parts = path[2:] if path[0] == "api" else path[3:]
         namespace = ""
         if parts[0] == "namespaces":
@@ -171,6 +177,26 @@ class ApiServer:
         answer = await self._one(request, key, body, below)
         lost = self.lose(*call)
         return _refused(lost, "", "as the test wants") if lost else answer
+
+    def _served(self, group: str, version: str = "") -> web.Response:
+        """The kinds of a group, or its versions."""
+        found = {
+            plural: where.partition("/")[2]
+            for plural, where in _VERSIONS.items()
+            if where.partition("/")[0] == group and plural not in self.absent
+        }
+        if not found or version not in ("", *found.values()):
+            return _refused(404, "NotFound", f"the server has no group {group}")
+        if not version:
+            preferred = next(iter(found.values()))
+            return web.json_response({"preferredVersion": {"version": preferred}})
+        kinds = [
+            {"name": name, "kind": _PLURALS[plural], "namespaced": True}
+            for plural, of in found.items()
+            if of == version
+            for name in (f"{plural}/status", plural)
+        ]
+        return web.json_response({"resources": kinds})
 
     async def _one(
         self, request: web.Request, key: tuple[str, str, str], body: Object, below: list[str]
@@ -244,6 +270,8 @@ class ApiServer:
             return await self._watch(request, plural, namespace, only=only)
         if plural in self.fail_lists:
             return _refused(500, "", "as the test wants")
+        if plural in self.forbidden_lists:
+            return _refused(403, "Forbidden", "as the test wants")
         self.lists += 1
         # In pages, so that whoever does not go on sees half of it.
         keys = [k for k in sorted(self.objects) if k[0] == plural and namespace in ("", k[1])]

@@ -68,7 +68,6 @@ from machineadm.controllers.capi.workload import UnreachableError, Workloads
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.resources import (
     CONFIG_MAPS,
-    INFRASTRUCTURE_GROUP,
     MACHINE_BOOTSTRAPS,
     MACHINES,
     SECRETS,
@@ -83,6 +82,8 @@ from machineadm.controllers.stores.port import (
     Opened,
     Stored,
     StoreError,
+    named,
+    parts_of,
 )
 from machineadm.redaction import Secret
 from machineadm.rendering.objects import Resource as Referred
@@ -98,6 +99,7 @@ _TOKEN_TYPE: Final = "bootstrap.kubernetes.io/token"  # noqa: S105
 _GROUP: Final = "system:bootstrappers:kubeadm:default-node-token"
 _MOST_CLASHES: Final = 8
 _AGAIN: Final = 10.0
+_UNFIT_AGAIN: Final = 600.0
 _PAUSED_FOR: Final = 30.0
 _MOVED: Final = "clusterctl.cluster.x-k8s.io/delete-for-move"
 
@@ -385,6 +387,7 @@ class Actor:
             await self._ensure_token(cluster, machine, token)
         if place is not None:
             await place.store.put(bootstrap.key, result.stored)
+            place.store.located(bootstrap.key, hashlib.sha256(result.stored).hexdigest())
         name = await self._publish(
             bootstrap,
             cluster,
@@ -403,7 +406,9 @@ class Actor:
         outcome = Outcome(data_secret=name, said=said, size=size_of(result))
         times = [] if token is None else [self._limits.token_ttl / 3]
         if place is not None:
-            times.append(place.store.fresh_for * 2 / 3)
+            now = self._now().timestamp()
+            renew = place.store.renew_in(bootstrap.key, place.expires, now)
+            times += [] if renew is None else [renew]
         return Done(outcome=outcome, again_after=min(times, default=None))
 
     async def _rendered(
@@ -458,10 +463,10 @@ class Actor:
         Raises:
             StoreError: It cannot go where it should. In user data instead would be what its author wanted kept out of it.
         """
-        named, path = read.spec.infrastructure_ref, "spec.infrastructureRef"
+        given, path = read.spec.infrastructure_ref, "spec.infrastructureRef"
         found: tuple[str, str, str]
-        if named is not None:
-            found = (named.api_group, named.kind, named.name)
+        if given is not None:
+            found = (given.api_group, given.kind, given.name)
         elif machine.store is not None:
             found = (machine.store.api_group, machine.store.kind, machine.store.name)
             path = f"{machine.kind} {machine.name}: spec.bootstrap.infrastructureRef"
@@ -472,26 +477,26 @@ class Actor:
             message = f"{path}: this release keeps no configurations of MachinePools in stores; leave it out"
             raise StoreError("NotSupported", message)
         try:
-            store = await self.stores.opened(bootstrap.namespace, *found)
+            store = await self.stores.opened(bootstrap.namespace, *found, of=bootstrap.name)
         except StoreError as error:
             message = f"{path}: {error.message}"
             raise StoreError(error.reason, message, again_after=error.again_after) from None
         now = self._now().timestamp()
         return _Place(
             store=store,
-            name=f"{found[1]}/{found[2]}",
+            name=named(*found),
             reporting=store.reporting(bootstrap.key, now),
             refer=lambda data: store.reference(
                 bootstrap.key, hashlib.sha256(data).hexdigest(), now
             ),
-            expires=int(now + store.fresh_for),
+            expires=store.expires(bootstrap.key, now),
         )
 
     async def _store_of(self, bootstrap: Bootstrap) -> Opened:
-        kind, _, name = bootstrap.annotations.get(STORE_ANNOTATION, "").partition("/")
-        if not name:
+        found = parts_of(bootstrap.annotations.get(STORE_ANNOTATION, ""))
+        if not found[2]:
             raise StoreError("StoreNotFound", f"its annotation {STORE_ANNOTATION} is gone")
-        return await self.stores.opened(bootstrap.namespace, INFRASTRUCTURE_GROUP, kind, name)
+        return await self.stores.opened(bootstrap.namespace, *found, of=bootstrap.name)
 
     async def _claimed(self, bootstrap: Bootstrap, place: _Place) -> None:
         """Have nobody forget that a store keeps something, before it does.
@@ -571,20 +576,21 @@ class Actor:
         try:
             store = await self._store_of(bootstrap)
             now = self._now().timestamp()
-            left = stored.expires - now - store.fresh_for / 3
-            if left > 0:
+            left = store.renew_in(bootstrap.key, stored.expires, now)
+            if left is None or left > 0:
                 return {}, left
             if stored.generation != bootstrap.generation:
                 # Made of the edited spec, it would be another machine's.
                 message = "the spec was edited, so the data cannot be made again with a new token; replace the Machine"
                 return _expires(message, stored), None
-            await self._renew(facts, secret, stored, store, machine, cluster)
+            fresh = await self._renew(facts, secret, stored, store, machine, cluster)
+            left = store.renew_in(bootstrap.key, fresh.expires, now)
         except UnfitError as error:
             message = f"the data cannot be made again with a new token: {error.said.message}"
-            return _expires(message, stored), store.fresh_for / 6
+            return _expires(message, stored), _UNFIT_AGAIN
         except StoreError as error:
             return _expires(error.message, stored), error.again_after or _AGAIN
-        return {"StoreSynced": Said(status="True", reason="Synced")}, store.fresh_for * 2 / 3
+        return {"StoreSynced": Said(status="True", reason="Synced")}, left
 
     async def _renew(
         self,
@@ -594,7 +600,7 @@ class Actor:
         store: Opened,
         machine: Machine,
         cluster: Cluster,
-    ) -> None:
+    ) -> Stored:
         bootstrap, now = facts.bootstrap, self._now().timestamp()
         if not self._stand_ins:
             self._stand_ins = await self._generated(PURPOSES)
@@ -612,7 +618,7 @@ class Actor:
             self._stand_ins, Secret("abcdef.0123456789abcdef"), bytes(KEY_SIZE), Seed(uid=""),
             None, place,
         )  # fmt: skip
-        fresh = msgspec.structs.replace(stored, expires=int(now + store.fresh_for))
+        fresh = msgspec.structs.replace(stored, expires=store.expires(bootstrap.key, now))
         await self._client.merge(
             SECRETS,
             secret.namespace,
@@ -625,6 +631,7 @@ class Actor:
                 "data": {"value": encoded(result.user_data)},
             },
         )
+        return fresh
 
     async def _is_published(self, bootstrap: Bootstrap) -> bool:
         data = await self._client.get(SECRETS, bootstrap.namespace, bootstrap.name)

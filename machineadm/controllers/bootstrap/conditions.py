@@ -33,6 +33,7 @@ WAITING: Final = frozenset(
         "WaitingForControlPlaneEndpoint",
         "WorkloadClusterUnreachable",
         "StoreNotReady",
+        "WaitingForLocation",
         "WriteFailed",
     }
 )

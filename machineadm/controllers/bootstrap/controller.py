@@ -56,6 +56,7 @@ from machineadm.controllers.runtime.store import Cached, Key, Store
 from machineadm.controllers.runtime.tasks import cancelled
 from machineadm.controllers.stores.opening import StoreObject, store_object
 from machineadm.controllers.stores.port import STORE_ANNOTATION
+from machineadm.controllers.stores.port import named as store_name
 
 _LOG = logging.getLogger(__name__)
 
@@ -145,6 +146,7 @@ class BootstrapController:
         self.config_maps.on_change(self._referred_changed("ConfigMap"))
         self.stores = actor.stores
         self.stores.objects.on_change(self._store_changed)
+        self.stores.kinds.on_change(self._location_changed)
 
     async def mirror(self) -> None:
         """Keep the caches until cancelled. A standby does this alone."""
@@ -382,12 +384,27 @@ class BootstrapController:
 
     def _store_changed(self, old: StoreObject | None, new: StoreObject | None) -> None:
         one = new or old
-        if one is None:
-            return
-        kind = HTTP_STORES.kind
-        self._wake(self.bootstraps.by("reference", (one.namespace, f"{kind}/{one.name}")))
-        for member in self.machines.by("store", (one.namespace, f"{kind}/{one.name}")):
+        if one is not None:
+            self._wake_users((one.namespace, f"{HTTP_STORES.kind}/{one.name}"))
+
+    def _wake_users(self, of: Key) -> None:
+        self._wake(self.bootstraps.by("reference", of))
+        for member in self.machines.by("store", of):
             self._wake(self._owned(member))
+
+    def _location_changed(self, of: Key, answers: Iterable[str] | None) -> None:
+        """A store of another's kind changed.
+
+        Args:
+            of: Its namespace, and what names it.
+            answers: Names of those whose answer is new; None: anybody's may be.
+        """
+        if answers is None:
+            self._wake_users(of)
+            return
+        # One object answers for thousands of machines, and each answer is one machine's business.
+        found = (self.bootstraps.get((of[0], name)) for name in answers)
+        self._wake(one for one in found if one is not None)
 
     def _cluster_of_waiting(self, one: SecretMeta) -> None:
         name = one.name.rpartition("-")[0]
@@ -423,7 +440,11 @@ def _references(one: Bootstrap) -> list[Key]:
         return []
     named = [(one.namespace, f"{kind}/{name}") for kind, name in references_of(read.spec)]
     store = read.spec.infrastructure_ref
-    return named + ([] if store is None else [(one.namespace, f"{store.kind}/{store.name}")])
+    return named + (
+        []
+        if store is None
+        else [(one.namespace, store_name(store.api_group, store.kind, store.name))]
+    )
 
 
 def _cluster_of(one: Machine) -> list[Key]:
@@ -431,7 +452,10 @@ def _cluster_of(one: Machine) -> list[Key]:
 
 
 def _store_of(one: Machine) -> list[Key]:
-    return [] if one.store is None else [(one.namespace, f"{one.store.kind}/{one.store.name}")]
+    store = one.store
+    if store is None:
+        return []
+    return [(one.namespace, store_name(store.api_group, store.kind, store.name))]
 
 
 def _same(old: Cached | None, new: Cached | None) -> bool:

@@ -13,10 +13,9 @@ from machineadm.controllers.reports.reading import ReportError, read
 from machineadm.controllers.runtime.client import ApiError
 from machineadm.controllers.runtime.logs import about
 from machineadm.controllers.runtime.metrics import Metrics
-from machineadm.controllers.runtime.resources import INFRASTRUCTURE_GROUP
 from machineadm.controllers.runtime.store import Key, Store
 from machineadm.controllers.stores.opening import Stores
-from machineadm.controllers.stores.port import STORE_ANNOTATION, StoreError
+from machineadm.controllers.stores.port import STORE_ANNOTATION, StoreError, parts_of
 
 INTERVAL: Final = 30.0
 """Seconds between two looks at a machine's report."""
@@ -73,10 +72,9 @@ class Poller:
         await asyncio.gather(*(self._look_at(one) for one in wanted))
 
     async def _look_at(self, one: Bootstrap) -> None:
-        kind, _, name = one.annotations[STORE_ANNOTATION].partition("/")
         async with self._slots:
             try:
-                await self._read(one, kind, name)
+                await self._read(one)
             except (StoreError, ApiError) as error:
                 self._failed(one.key, str(error))
             except ReportError as error:
@@ -86,8 +84,9 @@ class Poller:
                 # A fault of ours in one report must not end the reading of all the others.
                 _LOG.exception("internal error", extra=_named(one.key))
 
-    async def _read(self, one: Bootstrap, kind: str, name: str) -> None:
-        store = await self._stores.opened(one.namespace, INFRASTRUCTURE_GROUP, kind, name)
+    async def _read(self, one: Bootstrap) -> None:
+        found_at = parts_of(one.annotations[STORE_ANNOTATION])
+        store = await self._stores.opened(one.namespace, *found_at)
         found = await store.report(one.key, self._tags.get(one.uid, ""))
         if found is None:
             return

@@ -95,6 +95,24 @@ class _Page(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
+class _Version(msgspec.Struct):
+    version: str
+
+
+class _Group(msgspec.Struct, rename="camel"):
+    preferred_version: _Version
+
+
+class _Kind(msgspec.Struct):
+    name: str
+    kind: str
+    namespaced: bool = False
+
+
+class _Kinds(msgspec.Struct):
+    resources: list[_Kind] = []
+
+
 class Client:
     """A client of one API server. Use it as an asynchronous context manager.
 
@@ -162,6 +180,33 @@ class Client:
             if error.status == 404:
                 return None
             raise
+
+    async def find(self, group: str, kind: str) -> Resource | None:
+        """Find a namespaced kind by the server's own list, in the version that the server prefers.
+
+        Args:
+            group: Its API group.
+            kind: Its kind.
+
+        Returns:
+            None where the server has no such kind.
+
+        Raises:
+            ApiError: The server refuses, or does not answer.
+        """
+        try:
+            served = msgspec.json.decode(await self._call("GET", f"/apis/{group}"), type=_Group)
+            version = served.preferred_version.version
+            answer = await self._call("GET", f"/apis/{group}/{version}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        for one in msgspec.json.decode(answer, type=_Kinds).resources:
+            # `plural/status` has the same kind.
+            if one.kind == kind and one.namespaced and "/" not in one.name:
+                return Resource(group=group, version=version, kind=kind, plural=one.name)
+        return None
 
     async def list(
         self,

@@ -124,6 +124,14 @@ class Reflector(Generic[Value]):
                 # Jitter: all replicas lost the same server at the same time.
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
 
+    async def fill(self) -> None:
+        """List once, for who cannot wait for `run`.
+
+        Raises:
+            ApiError: The server refuses, or does not answer.
+        """
+        await self._list()
+
     async def _list(self) -> None:
         self.lists += 1
         items, version = await self._client.list(self._resource, self._namespace, **self._selection)

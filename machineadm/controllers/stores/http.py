@@ -115,9 +115,19 @@ class HttpStore:
         tag = tag or hashlib.sha256(data).hexdigest()
         return None if tag == known else (data, tag)
 
-    @property
-    def fresh_for(self) -> float:
+    def located(self, key: Key, sha256: str) -> None:
         """See the port."""
+
+    def expires(self, key: Key, now: float) -> int:
+        """See the port."""
+        return int(now + self._fresh_for)
+
+    def renew_in(self, key: Key, expires: int, now: float) -> float | None:
+        """See the port."""
+        return expires - now - self._fresh_for / 3
+
+    @property
+    def _fresh_for(self) -> float:
         token = self._spec.fetch.token
         return seconds(token.expiry) if token is not None else 0.0
 
@@ -126,7 +136,9 @@ class HttpStore:
         token = self._spec.fetch.token
         headers = {}
         if token is not None:
-            text = issued(self._key, key, may=[FETCH], now=now, lasts=self.fresh_for, sha256=sha256)
+            text = issued(
+                self._key, key, may=[FETCH], now=now, lasts=self._fresh_for, sha256=sha256
+            )
             headers["Authorization"] = Secret(f"Bearer {text}")
         return ConfigurationReference(
             api_version="bootstrap.cluster.x-k8s.io/v1alpha1",

@@ -23,7 +23,9 @@ from machineadm.controllers.runtime.resources import (
     SECRETS,
 )
 from machineadm.controllers.runtime.store import Cached, Key, Store
+from machineadm.controllers.stores.contract import ContractStore
 from machineadm.controllers.stores.http import HttpStore
+from machineadm.controllers.stores.kinds import Kinds
 from machineadm.controllers.stores.port import Opened, StoreError
 from machineadm.controllers.stores.tokens import key_of
 from machineadm.documents.decoding import decode_kinds
@@ -32,6 +34,16 @@ from machineadm.version import VERSION
 _FRESH: Final = 60.0
 _MOST: Final = 1000
 _AGAIN: Final = 10.0
+
+_OURS: Final = frozenset(
+    (INFRASTRUCTURE_GROUP, kind)
+    for kind in (
+        HTTP_STORES.kind,
+        "S3BootstrapStore",
+        "GCSBootstrapStore",
+        "SecretsManagerBootstrapStore",
+    )
+)
 
 _KINDS: Final[dict[tuple[str, str], type]] = {
     (HTTP_STORES.api_version, HTTP_STORES.kind): HTTPBootstrapStore
@@ -83,24 +95,36 @@ class Stores:
 
     Args:
         client: Of the management cluster.
+        namespace: The only one that is looked at; empty: all.
         clock: Seconds that never go back.
     """
 
-    def __init__(self, client: Client, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        namespace: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.objects: Store[StoreObject] = Store()
         """Kept by whoever mirrors the API server."""
         self._client = client
         self._clock = clock
+        self.kinds = Kinds(client, namespace=namespace)
+        """Stores of kinds that others bring along."""
         self._session: aiohttp.ClientSession | None = None
         self._secrets: OrderedDict[Key, tuple[dict[str, str] | None, float]] = OrderedDict()
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.kinds.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    async def opened(self, namespace: str, group: str, kind: str, name: str) -> Opened:
+    async def opened(
+        self, namespace: str, group: str, kind: str, name: str, *, of: str = ""
+    ) -> Opened:
         """Find a store, and all that is needed to use it.
 
         Args:
@@ -108,12 +132,15 @@ class Stores:
             group: Its API group.
             kind: Its kind.
             name: Its name.
+            of: The MachineBootstrap that is to be referred to with it; empty: none is.
 
         Raises:
             StoreError: It is not there, or cannot be used as it is.
             ApiError: The management cluster refuses or does not answer.
         """
-        if (group, kind) != (INFRASTRUCTURE_GROUP, HTTP_STORES.kind):
+        if (group, kind) not in _OURS:
+            return await self._of_another(namespace, group, kind, name, of)
+        if kind != HTTP_STORES.kind:
             message = f"this release keeps no configurations in a {kind} of {group}"
             raise StoreError("NotSupported", message)
         there = self.objects.get((namespace, name))
@@ -145,6 +172,21 @@ class Stores:
             key=await self._key(namespace, name, token.key_from),
             report_key=report_key,
         )
+
+    async def _of_another(
+        self, namespace: str, group: str, kind: str, name: str, of: str
+    ) -> Opened:
+        there = (await self.kinds.store(group, kind)).get((namespace, name))
+        if there is None or there.deleted:
+            message = f"there is no {kind}.{group} {name} in this namespace"
+            raise StoreError("StoreNotFound", message)
+        answer = there.answer(of) if of else None
+        values: dict[tuple[str, str], str] = {}
+        for reference in () if answer is None else answer.references():
+            # Whoever renews a location writes the Secret first, and its status after that.
+            self._secrets.pop((namespace, reference.name), None)
+            values[(reference.name, reference.key)] = await self._text(namespace, reference)
+        return ContractStore(self._client, there, answer=answer, values=values)
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:

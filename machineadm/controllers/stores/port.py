@@ -9,10 +9,16 @@ import msgspec
 from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import Reporting
+from machineadm.controllers.runtime.resources import INFRASTRUCTURE_GROUP
 from machineadm.controllers.runtime.store import Key
 
 Reason = Literal[
-    "StoreNotFound", "StoreNotReady", "WriteFailed", "CredentialsRejected", "NotSupported"
+    "StoreNotFound",
+    "StoreNotReady",
+    "WriteFailed",
+    "CredentialsRejected",
+    "NotSupported",
+    "WaitingForLocation",
 ]
 """As `StoreSynced` says it."""
 
@@ -24,13 +30,25 @@ STORE_FINALIZER: Final = "machineadm.infrastructure.cluster.x-k8s.io/store"
 """On a MachineBootstrap for as long as a store may keep its configuration."""
 
 STORE_ANNOTATION: Final = "machineadm.x-k8s.io/store"
-"""On the MachineBootstrap: kind and name of that store. Its spec may be edited meanwhile."""
+"""On the MachineBootstrap: that store, as `named` writes it. Its spec may be edited meanwhile."""
 
 STORED_ANNOTATION: Final = "machineadm.x-k8s.io/stored"
 """On the data Secret: see `Stored`."""
 
 STORED_UNTIL_ANNOTATION: Final = "machineadm.x-k8s.io/stored-until"
 """On the MachineBootstrap, once its machine has joined: when the store forgets the configuration."""
+
+
+def named(group: str, kind: str, name: str) -> str:
+    """How a store is named in one text: `HTTPBootstrapStore/edge`, with its group where that is not ours."""
+    return f"{kind}/{name}" if group == INFRASTRUCTURE_GROUP else f"{kind}.{group}/{name}"
+
+
+def parts_of(text: str) -> tuple[str, str, str]:
+    """Group, kind and name of a store that `named` wrote; the name is empty where the text is another."""
+    kind, _, name = text.partition("/")
+    kind, _, group = kind.partition(".")
+    return group or INFRASTRUCTURE_GROUP, kind, name
 
 
 Part = Literal["configuration", "status"]
@@ -142,9 +160,36 @@ class Opened(Protocol):
             StoreError: The store does not answer, or with something too large to be one.
         """
 
-    @property
-    def fresh_for(self) -> float:
-        """Seconds for which a reference is good."""
+    def located(self, key: Key, sha256: str) -> None:
+        """See whether what was put can be referred to.
+
+        Args:
+            key: Namespace and name of its MachineBootstrap.
+            sha256: Of the configuration.
+
+        Raises:
+            StoreError: Not yet; an event will say so.
+        """
+
+    def expires(self, key: Key, now: float) -> int:
+        """Until when a reference that is made now is good, in seconds since 1970.
+
+        Args:
+            key: Namespace and name of its MachineBootstrap.
+            now: Seconds since 1970.
+        """
+
+    def renew_in(self, key: Key, expires: int, now: float) -> float | None:
+        """Seconds after which a reference is to be made anew; 0 or less: now. None: an event will say so.
+
+        Args:
+            key: Namespace and name of its MachineBootstrap.
+            expires: Until when the reference that is there is good.
+            now: Seconds since 1970.
+
+        Raises:
+            StoreError: It is good no more, and there is no other.
+        """
 
     def reference(self, key: Key, sha256: str, now: float) -> ConfigurationReference:
         """What the machine gets in place of its configuration.
@@ -153,4 +198,7 @@ class Opened(Protocol):
             key: Namespace and name of its MachineBootstrap.
             sha256: Of the configuration.
             now: Seconds since 1970, from which on it can be fetched.
+
+        Raises:
+            StoreError: What it was referred with is gone.
         """
