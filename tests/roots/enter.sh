@@ -19,6 +19,9 @@ for device in null zero full random urandom; do
   mount --bind "/dev/$device" "$scratch/root/dev/$device"
 done
 [ -e "$scratch/root/dev/fd" ] || ln -s /proc/self/fd "$scratch/root/dev/fd"
+mkdir -p "$scratch/root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$scratch/root/dev/pts"
+[ -e "$scratch/root/dev/ptmx" ] || ln -s pts/ptmx "$scratch/root/dev/ptmx"
 while [ "$1" != -- ]; do
   source=${1%%:*} target=$scratch/root${1#*:} how=ro; shift
   case $source in +*) how=rw source=${source#+};; esac

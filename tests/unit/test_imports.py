@@ -175,7 +175,8 @@ FOR_A_RUN = {
     "machineadm.steps.kubeadm.evidence",
     "machineadm.steps.kubeadm.failures",
     "machineadm.steps.kubeadm.remains",
-    "weakref",
+    # From 3.12 on typing has it by inspect, whatever is imported.
+    *(() if sys.version_info >= (3, 12) else ("weakref",)),
 }
 
 
