@@ -34,11 +34,15 @@ def main(arguments: Sequence[str]) -> int:
         The exit code: 0, or that of the error (machineadm.errors); 2 is a mistake in the command line.
     """
     if not arguments or arguments[0] not in COMMANDS:
+        # Help that was asked for is output, and goes with exit code 0 to a pager; help that nobody
+        # asked for is an error, and must not end up in a pipe.
         wanted = bool(arguments) and arguments[0] in ("-h", "--help")
         print(_usage(), file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     module, _ = COMMANDS[arguments[0]]
     try:
+        # Imported by name and not above: boto3, google.cloud and python-pkcs11 are behind some
+        # commands, and `keygen` on an offline machine must work without any of them.
         return int(import_module(module).run(arguments[1:]))
     except MachineadmError as error:
         print(f"signing: {error.code} {error.message}", file=sys.stderr)
@@ -46,7 +50,10 @@ def main(arguments: Sequence[str]) -> int:
             print(f"  {error.hint()}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        # No command needs to be undone: each writes files whole, and a second run does what is
+        # left.
         print("signing: interrupted; run it again to continue", file=sys.stderr)
+        # 128 + SIGINT, which shells and pipelines read as "stopped by a person".
         return 130
 
 

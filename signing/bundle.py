@@ -50,6 +50,8 @@ def run(arguments: Sequence[str]) -> int:
     # Read before a key is opened: a mistake in a path should not cost a PIN.
     wheels = {} if chosen.wheels is None else read_wheels(chosen.wheels)
     with contextlib.ExitStack() as stack:
+        # None: a release that is mirrored may be packed by who has no private key, but then nothing
+        # signs the archive itself.
         signer: Signer | None = None
         if chosen.key is not None:
             opened = open_signer(chosen.key, passphrase=options.passphrase(chosen))
@@ -58,6 +60,8 @@ def run(arguments: Sequence[str]) -> int:
         # Verified in memory and packed from memory: nothing on the disk can change in between.
         release, content = whole.read(chosen.directory, keys, signer)
         packed = pack(release, content, wheels)
+        # The signature last: a run that is killed in between leaves an archive without one, or
+        # beside an old one that does not fit.
         files.replace(chosen.output, packed)
         if signer is not None:
             beside = chosen.output.with_name(f"{chosen.output.name}{SIGNATURE_SUFFIX}")
@@ -77,6 +81,7 @@ def read_wheels(directory: Path) -> dict[str, bytes]:
         names = sorted(entry.name for entry in directory.iterdir())
     except OSError as error:
         raise HostError("MA1820", f"{directory}: cannot be read: {error.strerror}") from error
+    # Hidden files count as something else: pip leaves none, and an editor or macOS does.
     other = [name for name in names if not name.endswith(".whl") or name.startswith(".")]
     # A directory with something else in it is most likely another one.
     if other or not names:
@@ -101,6 +106,8 @@ def pack(release: Release, content: Mapping[str, bytes], wheels: Mapping[str, by
         A gzipped tar whose members are in one directory, `machineadm-VERSION/`. Nothing in it is executable
         but the script: the agent becomes so where it is installed, after it was verified.
     """
+    # From this checkout: no release contains the script, so nothing signs it but the archive's own
+    # signature.
     script = Path(__file__).with_name(SCRIPT).read_bytes()
     members = {**content, SCRIPT: script}
     members.update({f"{WHEELS}/{name}": data for name, data in wheels.items()})
@@ -111,6 +118,7 @@ def pack(release: Release, content: Mapping[str, bytes], wheels: Mapping[str, by
     with (
         # A file name and the time of compressing would be in the header otherwise (RFC 1952).
         gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as compressed,
+        # Python's default is pax, whose extended headers not every tar on an air-gapped site reads.
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
         # Directories first, as tar needs them.

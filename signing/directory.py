@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SIGNED_LISTS = (RELEASE_FILE, DIGESTS_FILE)
+# PKCS#8, encrypted PKCS#8, SEC 1 (`EC`) and PKCS#1 (`RSA`) all end in these words.
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
@@ -57,6 +58,7 @@ def artifact_names(directory: Path) -> list[str]:
         if not name.endswith((SIGNATURE_SUFFIX, BUNDLE_SUFFIX))
     }
     if not names:
+        # An empty list would be signed, and would verify.
         _refuse(directory, "has no file to sign")
     # A signature without its file is a file that somebody has removed.
     for name in present - names - _added(names):
@@ -109,6 +111,7 @@ def verify_directory(
     present = _names(directory)
     # Signature first: nothing unsigned is parsed or believed.
     release = signed_release(directory, keys)  # 1
+    # Before the files: a rollback must be told as one, whatever else is wrong with the old release.
     check_version(release, wanted=wanted, not_older_than=not_older_than)  # 2
     listed = _signed_digests(directory, keys)  # 3
     # Before any artefact is hashed: a file that nobody signed must be named even when a listed one
@@ -181,6 +184,7 @@ def _check_file(
     listed: dict[str, str],
     keys: tuple[PublicKey, ...],
 ) -> None:
+    # Read once and handed to every check: two reads could see two files.
     data = files.read(directory / name)
     check_artifact(release, name, data)
     _check_listed(listed, name, release.artifact(name).sha256)
@@ -203,6 +207,7 @@ def _naming(name: str) -> Iterator[None]:
     try:
         yield
     except VerificationError as error:
+        # Nested checks may have named it already; a second prefix would read like a path.
         if error.message.startswith(f"{name}: "):
             raise
         raise VerificationError(error.code, f"{name}: {error}", hint=error.hint()) from error
@@ -220,6 +225,8 @@ def _check_listed(listed: dict[str, str], name: str, digest: str) -> None:
 def _added(names: Iterable[str]) -> set[str]:
     """Return the names that signing adds for files of these names."""
     signed = {f"{name}{end}" for name in names for end in (SIGNATURE_SUFFIX, BUNDLE_SUFFIX)}
+    # With the lists' own signatures but without bundles for them: cosign is for artefacts
+    # (whole.py, names).
     lists = {f"{name}{end}" for name in SIGNED_LISTS for end in ("", SIGNATURE_SUFFIX)}
     return signed | lists | {PUBLIC_KEY_FILE}
 

@@ -40,12 +40,18 @@ def replace(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
         HostError: MA1821, it cannot be written.
     """
     try:
+        # Not through a link: renaming would replace the link and leave its target. A file that
+        # stays as it is keeps its time.
         if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
             return False
         temporary = write_beside(path, data, mode)
         try:
+            # rename(2) replaces in one step: a reader opens the old file or the new one, never half
+            # of it.
             temporary.replace(path)
         finally:
+            # After a successful rename there is none; after a failed one a private key must not
+            # stay behind under another name.
             temporary.unlink(missing_ok=True)
         flush(path.parent)
     except OSError as error:
@@ -70,6 +76,7 @@ def create(path: Path, data: bytes, *, mode: int) -> None:
             # A link, unlike a rename, fails where something has the name already.
             os.link(temporary, path)
         finally:
+            # Always there, unlike above: link(2) adds a name and takes none away.
             temporary.unlink()
         flush(path.parent)
     except FileExistsError:
@@ -89,13 +96,20 @@ def write_beside(path: Path, data: bytes, mode: int, *, prefix: str = TEMPORARY_
     temporary = path.with_name(f"{prefix}{secrets.token_hex(8)}")
     # 0600 until it is complete: a private key must never be readable by others, not even for a
     # moment.
+    # O_EXCL and O_NOFOLLOW: a link that somebody planted under the name must not lead the key
+    # elsewhere.
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
+            # After open, whose mode is cut by the umask: a web server must be able to read a
+            # release file.
             file.flush()
             os.fchmod(fd, mode)
+            # Before the rename: a file system may write the name before the data, and a power cut
+            # would leave an empty file.
             os.fsync(fd)
+    # BaseException: Ctrl-C in the middle must not leave a key behind either.
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()

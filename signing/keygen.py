@@ -29,6 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     options.add_passphrase(parser)
     chosen = parser.parse_args(arguments)
     private, public, name = generate(options.passphrase(chosen))
+    # The private half first: a public half without it would be a key that nobody can sign with.
     files.create(chosen.private, private, mode=0o600)
     try:
         files.create(chosen.public, public, mode=0o644)
@@ -58,9 +59,11 @@ def generate(passphrase: Secret | None) -> tuple[bytes, bytes, str]:
         PrivateFormat,
     )
 
+    # The one kind that machines verify (verification/keys.py).
     key = ec.generate_private_key(ec.SECP256R1())
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
+        # cryptography chooses the best that it has; `openssl pkey` opens it.
         encryption = BestAvailableEncryption(passphrase_bytes(passphrase))
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     public = public_half(key)

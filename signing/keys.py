@@ -93,6 +93,7 @@ def open_signer(uri: str | None, *, passphrase: Secret | None = None) -> Iterato
             hint="use --key file:PATH, env:NAME or pkcs11:...; `keygen` creates a key",
         )
     scheme, _, rest = uri.partition(":")
+    # With nothing behind it, `file:` would name the current directory.
     opener = _SCHEMES.get(scheme)
     if opener is None or not rest:
         # What was given may be the key itself, so it is not repeated.
@@ -169,6 +170,7 @@ def _open_environment(uri: str, passphrase: Secret | None) -> Iterator[Signer]:
     pem = os.environ.pop(name, None)
     if pem is None:
         raise UsageError("MA1801", f"no key to sign with: {name} is not in the environment")
+    # fsencode undoes what os.environ did to bytes that are not UTF-8.
     yield PemSigner(load_private(os.fsencode(pem), passphrase))
 
 

@@ -7,12 +7,14 @@ from typing import Final
 _BINARY: Final = "application/octet-stream"
 # First match by the end of the name.
 MEDIA_TYPES: Final = (
+    # The longer ends first: `.json` below matches them, too.
     (".sigstore.json", "application/vnd.dev.sigstore.bundle.v0.3+json"),
     (".cdx.json", "application/vnd.cyclonedx+json"),
     (".intoto.json", "application/vnd.in-toto+json"),
     (".json", "application/json"),
     (".yaml", "application/yaml"),
     (".pub", "application/x-pem-file"),
+    # A zipapp is a zip file behind a `#!` line.
     (".pyz", "application/zip"),
     ("SHA256SUMS", "text/plain; charset=utf-8"),
 )

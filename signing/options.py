@@ -21,6 +21,7 @@ def add_signer(parser: argparse.ArgumentParser) -> None:
 
 def add_passphrase(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where a passphrase comes from; never the passphrase itself."""
+    # Both at once would hide which of them counts.
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--passphrase-file", metavar="FILE", type=Path)
     where.add_argument("--passphrase-fd", metavar="N", type=int)
@@ -33,13 +34,18 @@ def passphrase(arguments: argparse.Namespace) -> Secret | None:
         HostError: MA1803 others can read the file, MA1820 it cannot be read.
         UsageError: MA1806, it is empty.
     """
+    # A file's mode is checked; a descriptor's cannot be, and belongs to whoever opened it.
     if arguments.passphrase_file is not None:
         data = read_private(arguments.passphrase_file)
     elif arguments.passphrase_fd is not None:
         data = _read_descriptor(arguments.passphrase_fd)
     else:
         return None
+    # One newline alone, since editors and `echo` add one: a passphrase may end in blanks.
+    # surrogateescape keeps bytes that are not UTF-8 (keys.py, passphrase_bytes).
     text = data.decode("utf-8", "surrogateescape").removesuffix("\n")
+    # cryptography refuses an empty passphrase with an error of its own, and a pipe that failed
+    # gives just that.
     if not text:
         raise UsageError("MA1806", "the passphrase is empty")
     return Secret(text)
@@ -67,7 +73,10 @@ def public_keys(arguments: argparse.Namespace, beside: Path) -> tuple[PublicKey,
     """
     keys = tuple(key for path in arguments.key for key in load_public_keys(files.read(path)))
     if arguments.fingerprint:
+        # Held to a fingerprint before it counts: the key that lies beside a release was put there
+        # by whoever put the release there.
         known = pinned(load_public_keys(files.read(beside)), arguments.fingerprint)
+        # A key that is given both ways counts once.
         keys = tuple(dict.fromkeys((*keys, *known)))
     if not keys:
         raise UsageError(
@@ -81,7 +90,9 @@ def public_keys(arguments: argparse.Namespace, beside: Path) -> tuple[PublicKey,
 
 def _read_descriptor(number: int) -> bytes:
     try:
+        # closefd=False: the descriptor belongs to whoever opened it.
         with os.fdopen(number, "rb", closefd=False) as file:
+            # With a bound, or /dev/zero would fill the memory.
             return file.read(LARGEST_KEY)
     except (OSError, ValueError) as error:
         raise HostError("MA1820", f"descriptor {number} cannot be read: {error}") from error

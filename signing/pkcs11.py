@@ -58,6 +58,8 @@ class TokenSigner:
 
         # CKM_ECDSA over a digest made here: CKM_ECDSA_SHA256 is missing in many tokens.
         try:
+            # CKM_ECDSA gives r and s side by side (PKCS#11), and openssl and cosign want them as
+            # DER.
             raw = self._private.sign(hashlib.sha256(data).digest(), mechanism=Mechanism.ECDSA)
         except PKCS11Error as error:
             _pass_on(error)
@@ -84,6 +86,7 @@ def open_token(uri: str) -> Iterator[TokenSigner]:
     try:
         yield _find(session, _matching(named, _OBJECT))
     finally:
+        # What was logged in must not stay so in a process that goes on.
         session.close()
 
 
@@ -101,20 +104,28 @@ def parse_uri(uri: str) -> dict[str, str]:
     """
     path, _, query = uri.partition(":")[2].partition("?")
     named: dict[str, str] = {}
+    # RFC 7512: attributes of the path are separated by `;`, those of the query by `&`.
     for part in (*path.split(";"), *query.split("&")):
         name, equals, value = part.partition("=")
         if not part:
             continue
+        # Refused by name before anything else is looked at, so that the message tells what to do
+        # instead of "unknown".
         if name == "pin-value":
             _refuse("pin-value is not allowed", "put the PIN into a file: pin-source=file:PATH")
+        # RFC 7512 lets a reader ignore unknown attributes. Here a misspelled `objct` would select
+        # another key of the token, so nothing is ignored.
         if name not in KNOWN or not equals or name in named:
             _refuse("an attribute is unknown, empty or repeated", _EXAMPLE)
+        # Decoded after splitting: a label may hold `;` and `%3B` stands for it.
         named[name] = value if name in _BYTES else unquote(value)
+    # `type` other than private names a certificate or a public key, which cannot sign.
     if named.get("type", "private") != "private":
         _refuse("type is not private", _EXAMPLE)
     for needed in ("module-path", "pin-source"):
         if not named.get(needed):
             _refuse(f"{needed} is missing", _EXAMPLE)
+    # Without either, whichever token is plugged in or whichever key comes first would sign.
     if not named.keys() & {"object", "id"} or not named.keys() & {"token", "serial"}:
         _refuse("it must name a token (token, serial) and a key (object, id)", _EXAMPLE)
     return named
@@ -125,6 +136,7 @@ def _pin(source: str) -> Secret:
     if scheme == "env" and rest:
         # pop: a process that signing starts must not inherit the PIN.
         text = os.environ.pop(rest, "")
+    # RFC 7512 has pin-source with `file:` and as a plain path.
     elif (scheme == "file" and rest) or source.startswith("/"):
         path = Path(rest if scheme == "file" else source)
         text = read_private(path).decode("utf-8", "replace").removesuffix("\n")
@@ -150,11 +162,15 @@ def _log_in(named: dict[str, str], pin: Secret) -> Any:
         from pkcs11.exceptions import PKCS11Error
     except ImportError:
         raise HostError(
+            # At run time only: the library loads a C extension, and builds for Python 3.10 are
+            # missing.
             "MA1809",
             "python-pkcs11 is not installed",
             hint="use Python 3.11 or later and run `make setup`",
         ) from None
     try:
+        # get_token and get_key of python-pkcs11 raise where several fit: an ambiguous URI must not
+        # choose.
         token = pkcs11.lib(named["module-path"]).get_token(**_matching(named, _TOKEN))
         return token.open(user_pin=pin.reveal())
     # A module that cannot be loaded is a RuntimeError.
@@ -178,6 +194,7 @@ def _find(session: Any, wanted: dict[str, str | bytes]) -> TokenSigner:
     except PKCS11Error as error:
         _pass_on(error)
     try:
+        # from_spki checks the curve: a token may hold P-384, which no machine verifies.
         return TokenSigner(private, from_spki(encode_ec_public_key(public)))
     except VerificationError:
         raise VerificationError(

@@ -11,6 +11,7 @@ from machineadm.errors import HostError
 if TYPE_CHECKING:
     from pathlib import Path
 
+# 64 KiB, where a key in PEM has some hundred bytes: a bound for what is read into memory.
 LARGEST_KEY = 1 << 16
 
 
@@ -35,8 +36,10 @@ def read_private(path: Path) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise HostError("MA1820", f"{path}: not a regular file")
+            # root can read everything anyway, and mounted secrets belong to it.
             if status.st_uid not in (0, os.geteuid()):
                 _refuse_exposed(path, f"belongs to user {status.st_uid}", "make yourself its owner")
+            # As ssh does it with keys; a warning in a pipeline is read by nobody.
             if status.st_mode & 0o077:
                 mode = f"{stat.S_IMODE(status.st_mode):04o}"
                 _refuse_exposed(path, f"has mode {mode}", f"chmod 600 {path}")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 BUILD_FILE = "build.json"
 
 
+# Further fields are let pass: the build writes more than signing needs.
 class Build(msgspec.Struct, frozen=True):
     """What signing reads of build.json."""
 

@@ -39,6 +39,7 @@ def encode_bundle(data: bytes, signature: bytes, key: PublicKey) -> bytes:
     Returns:
         The bundle as JSON; the same arguments give the same bytes.
     """
+    # Inside: pydantic is slow to import, and keygen needs none of it.
     from sigstore_models.bundle.v1 import Bundle, VerificationMaterial
     from sigstore_models.common.v1 import (
         HashAlgorithm,
@@ -76,11 +77,13 @@ def verify_bundle(data: bytes, bundle: bytes, keys: Sequence[PublicKey]) -> str:
             MA1704 and MA171x as `signatures.verify`.
     """
     parts = _read(bundle)
+    # Before the signature, for the better message: the bundle of another file is the usual mistake.
     if parts.digest != _sha256(data):
         raise VerificationError(
             "MA1831", "the bundle is for other bytes", hint="fetch file and bundle again"
         )
     signer = signatures.verify(data, parts.signature, keys)
+    # The hint is what a verifier with several keys looks the key up by.
     if parts.hint not in [_hint(key) for key in keys if fingerprint(key) == signer]:
         _refuse("it names another key than the one that signed")
     return signer
@@ -99,6 +102,8 @@ def _read(bundle: bytes) -> _Parts:
         where = ".".join(map(str, first["loc"])) or "it"
         _refuse(f"{where}: {first['msg']}")
     key, message = read.verification_material.public_key, read.message_signature
+    # A bundle with a certificate or an envelope is valid sigstore, but says nothing to who has a
+    # plain key.
     if read.media_type != MEDIA_TYPE or key is None or message is None:
         _refuse("it is not a bundle for a plain key and a file")
     digest = message.message_digest

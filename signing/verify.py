@@ -47,12 +47,16 @@ def _verify_release(chosen: argparse.Namespace) -> None:
 
 
 def _verify_file(chosen: argparse.Namespace) -> None:
+    # Versions are in release.json alone. Ignoring the options would look like a check that was
+    # done.
     if chosen.version or chosen.not_older_than:
         raise UsageError(
             "MA1815", "a signature says nothing about a version", hint="verify the directory"
         )
     path: Path = chosen.path
+    # The key beside a file, like that beside a release, counts only together with a fingerprint.
     keys = options.public_keys(chosen, path.with_name(PUBLIC_KEY_FILE))
     data = files.read(path)
+    # Added, where with_suffix would replace: FILE.pyz and FILE.pyz.cdx.json each have one.
     signer = signatures.verify(data, files.read(Path(f"{path}{SIGNATURE_SUFFIX}")), keys)
     print(f"{path.name}: OK, signed by {signer}")

@@ -63,6 +63,8 @@ def trusted(public: Path | None, signer: Signer | None) -> tuple[PublicKey, ...]
     """
     own = () if signer is None else (signer.public,)
     given = () if public is None else load_public_keys(files.read(public))
+    # Without either of them nothing can be trusted, and a release that only agrees with itself must
+    # not be published.
     if not own and not given:
         raise UsageError(
             "MA1801",
@@ -98,6 +100,7 @@ def _check_again(release: Release, content: dict[str, bytes], keys: tuple[Public
 def _check_published(
     published: tuple[PublicKey, ...], keys: tuple[PublicKey, ...], signer: Signer | None
 ) -> None:
+    # Checked before anything is written: pointers that nobody can verify would stop every reader.
     if signer is not None and signer.public not in published:
         raise VerificationError(
             "MA1863",

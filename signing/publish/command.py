@@ -29,11 +29,15 @@ def run(arguments: Sequence[str]) -> int:
         HostError: MA18xx: a file, a token or the store refused.
     """
     chosen = _parser().parse_args(arguments)
+    # Before the token is asked for a PIN: a misspelled channel must not cost a try of it.
     layout.channel_name(chosen.channel)
+    # Opening asks nothing of the network; a URI that cannot be one is refused before a key is
+    # opened.
     store = open_store(chosen.to, endpoint=chosen.endpoint)
     with contextlib.ExitStack() as stack:
         signer: Signer | None = None
         if chosen.key is not None:
+            # Held open over the whole of publishing: the pointers are signed at the very end.
             opened = open_signer(chosen.key, passphrase=options.passphrase(chosen))
             signer = stack.enter_context(opened)
         release, content = whole.read(
@@ -42,6 +46,7 @@ def run(arguments: Sequence[str]) -> int:
         done = publish(
             release,
             content,
+            # Outside the store, so that every adapter has the same patience, and none has to count.
             Retrying(store, budget=chosen.budget),
             signer=signer,
             channel=chosen.channel,
@@ -87,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(to: str, version: str, files: int, done: Published, promise: str) -> None:
+    # What was there already is told, or a second run after a failure would look as if it did
+    # nothing.
     kept = files - len(done.written)
     print(f"{to}: {version}: {len(done.written)} files written, {kept} already there")
     for channel in done.moved:
@@ -95,6 +102,7 @@ def _report(to: str, version: str, files: int, done: Published, promise: str) ->
         print(f"{layout.pointer_name(channel)}: stays, it is newer")
     if not done.moved and not done.kept:
         print("pointers: not moved, there is no key to sign them with")
+    # Without a new file there was nothing to test the store with, so nothing is said of it.
     if not done.written:
         return
     if done.exclusive:

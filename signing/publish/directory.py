@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# Five seconds in all; a lock is held for one file only.
 _LOCK_TRIES: Final = 100
 _LOCK_PAUSE: Final = 0.05
 _TEMPORARY: Final = ".publishing-"
@@ -53,8 +54,12 @@ class Directory:
                 fail_absent(str(self._root))
             found = (
                 Path(directory, file).relative_to(self._root).as_posix()
+                # onerror: os.walk otherwise skips what it cannot read, and a release that is there
+                # would be published again.
                 for directory, _, names in os.walk(self._root, onerror=_raise)
                 for file in names
+                # Somebody else's half-written file, or one of a killed run; neither has been
+                # released.
                 if not file.startswith(_TEMPORARY)
             )
             return frozenset(name for name in found if name.startswith(prefix))
@@ -85,6 +90,8 @@ class Directory:
             except FileExistsError:
                 return False
             except OSError as error:
+                # EEXIST is caught above. An error that is not one of a file system without links is
+                # told as it is.
                 if error.errno not in _NO_LINKS:
                     _tell(path, error)
                 # A file system without hard links (FAT, some FUSE and SMB mounts): rely on the lock.
@@ -102,6 +109,8 @@ class Directory:
         # Read and write under one lock, or somebody could write between them.
         with self._locked(name) as path:
             held = self.read(name)
+            # By content and not by time: a copy that was restored with other times is the same
+            # pointer.
             if held is None or held.mark != mark:
                 return False
             with _written_beside(path, item.data) as temporary:
@@ -122,6 +131,7 @@ class Directory:
                 _lock(fd, self._root)
                 _make_directories(self._root, path.parent)
                 for left in path.parent.glob(f"{_TEMPORARY}*"):
+                    # Under the lock, so the writer of any temporary file that is here must be dead.
                     left.unlink()  # of a run that was killed: nobody else is at work
                 yield path
             finally:
@@ -169,8 +179,10 @@ def _make_directories(root: Path, directory: Path) -> None:
     """Make what is missing below the root, for a server to read, whatever the umask."""
     if directory == root or directory.is_dir():
         return
+    # Parents first, each flushed: a file in a directory that a power cut loses is lost with it.
     _make_directories(root, directory.parent)
     directory.mkdir()
+    # mkdir's mode is cut by the umask.
     directory.chmod(0o755)
     files.flush(directory.parent)
 
@@ -180,6 +192,7 @@ def _mark(data: bytes) -> str:
 
 
 def _raise(error: OSError) -> None:
+    # os.walk passes the error to this, and goes on unless it raises.
     raise error
 
 

@@ -36,6 +36,7 @@ class Gcs:
         endpoint: Base URL of another server; None: Google's.
     """
 
+    # Generations are times in microseconds, so no object has this one.
     stale_mark = "1"
     promise = "generation preconditions (ifGenerationMatch)"
 
@@ -70,11 +71,13 @@ class Gcs:
 
         while True:
             with self._telling():
+                # Twice: metadata for the generation, then the bytes of just that one.
                 blob = self._bucket().get_blob(self._prefix + name, timeout=_TIMEOUT, retry=None)
                 if blob is None:
                     return None
                 mark = str(blob.generation)  # now: downloading sets what the answer's headers say
                 with contextlib.suppress(NotFound):  # that generation is gone: there is a newer one
+                    # raw: the bytes as they are stored, whatever their Content-Encoding says.
                     data = blob.download_as_bytes(raw_download=True, timeout=_TIMEOUT, retry=None)
                     return Held(data, mark)
 
@@ -85,6 +88,7 @@ class Gcs:
             PassingError: MA1856.
             HostError: MA1855, MA1858 or MA1859.
         """
+        # ifGenerationMatch=0: there must be no object.
         return self._upload(name, item, 0)
 
     def replace(self, name: str, item: Item, mark: str) -> bool:
@@ -111,6 +115,7 @@ class Gcs:
                     timeout=_TIMEOUT,
                     retry=None,
                 )
+            # So does a try of our own whose answer was lost; the publisher reads what is there.
             except PreconditionFailed:
                 return False
             return True
@@ -119,6 +124,7 @@ class Gcs:
         if self._opened is None:
             from google.cloud.storage import Client
 
+            # Plain http carries tokens in the clear, so the library is told to use none.
             plain = (self._endpoint or "").startswith("http:")
             options = {"api_endpoint": self._endpoint} if self._endpoint else None
             client = Client(
@@ -145,8 +151,10 @@ class Gcs:
             yield
         except (api.Unauthorized, api.Forbidden) as error:
             fail_refused(self._where, f"{error.code} {brief(error.message)}")
+        # A missing object was answered with None above; this is the bucket.
         except api.NotFound:
             fail_absent(self._where)
+        # Both may pass: too many requests, and whatever is the server's own fault.
         except (api.TooManyRequests, api.ServerError) as error:
             fail_unreachable(self._where, f"{error.code} {brief(error.message)}")
         except (api.GoogleAPIError, InvalidResponse, ValueError) as error:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LATEST: Final = "latest"
+# A year; `immutable` (RFC 8246) spares even the question whether it has changed.
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 # Not even for seconds: a pointer and its signature are two objects, and a cache would give one old, one new.
 REVALIDATED: Final = "public, no-cache, max-age=0"
 
+# A DNS label (RFC 1123): lower case, no dot, no slash, so no path in it leads elsewhere.
 _CHANNEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -37,6 +39,7 @@ def channel_name(channel: str) -> str:
     Raises:
         UsageError: MA1851, no channel is called so.
     """
+    # latest follows releases by itself; a channel of that name would be the same object.
     if channel == LATEST or re.fullmatch(_CHANNEL, channel) is None:
         raise UsageError(
             "MA1851",
@@ -64,6 +67,7 @@ def pointing(file: str, data: bytes) -> Item:
 
 def in_order(files: Iterable[str]) -> list[str]:
     """The order in which a release is written: release.json last, so where it is, everything is."""
+    # The signature before what it signs: a reader who finds release.json finds all that it needs.
     last = (f"{RELEASE_FILE}{SIGNATURE_SUFFIX}", RELEASE_FILE)
     names = set(files)
     return sorted(names.difference(last)) + [name for name in last if name in names]

@@ -41,6 +41,7 @@ def open_store(uri: str, *, endpoint: str | None = None) -> Store:
         _refuse(uri, "a directory has no endpoint")
     if colon and scheme == "file":
         return Directory(_local_path(uri, rest))
+    # Only with `//`: a directory's name may have a colon.
     if colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+", scheme) and rest.startswith("//"):
         _refuse(uri, f"unknown scheme {scheme}")
     return Directory(_checked_path(uri, uri))
@@ -48,9 +49,12 @@ def open_store(uri: str, *, endpoint: str | None = None) -> Store:
 
 def _bucket(uri: str, rest: str) -> tuple[str, str]:
     bucket, _, prefix = rest.removeprefix("//").partition("/")
+    # fullmatch: `$` of match would let a newline at the end pass.
     if not rest.startswith("//") or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]+", bucket) is None:
         _refuse(uri, "it has no bucket")
     prefix = prefix.strip("/")
+    # Clients and proxies fold `..` and `//`, so that the object would be there and never be found
+    # by its URL.
     if re.fullmatch(r"[A-Za-z0-9._/-]*", prefix) is None or ".." in prefix or "//" in prefix:
         _refuse(
             uri, "the prefix has characters other than letters, digits, dots, dashes and slashes"
@@ -87,6 +91,7 @@ def _check_endpoint(endpoint: str) -> None:
 
 
 def _refuse(uri: str, why: str) -> NoReturn:
+    # A person may have put `user:password@` into the URI.
     shown = re.sub(r"//[^/]*@", "//***@", uri)
     raise UsageError(
         "MA1850",
@@ -107,6 +112,7 @@ def _s3(bucket: str, prefix: str, endpoint: str | None) -> Store:
 
 def _need(module: str, distribution: str) -> None:
     try:
+        # When it is asked for only: publishing to a directory must work without either library.
         import_module(module)
     except ModuleNotFoundError as error:
         raise UsageError(

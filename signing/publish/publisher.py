@@ -96,6 +96,7 @@ def publish(
     for pointer in pointers:
         _is_newer(pointer, store.read(pointer.name), allow_rollback=allow_rollback)
     exclusive = True
+    # In layout's order: release.json is the last.
     for name in missing:
         _write(name, items[name], store)
         # Tried once, with a file that was just written: such a store tells its operator what it
@@ -148,6 +149,7 @@ def _compare(version: str, items: Mapping[str, Item], store: Store) -> list[str]
     Raises:
         VerificationError: MA1852, what is there differs, or is not part of the release.
     """
+    # One request instead of one for each file.
     there = store.list(layout.release_name(version, ""))
     # What is there and not in the release counts as well: somebody's file under a released version.
     differing = sorted(there.difference(items))
@@ -166,6 +168,7 @@ def _write(name: str, item: Item, store: Store) -> None:
     Raises:
         VerificationError: MA1852 another publisher wrote other bytes, MA1857 it comes back differently.
     """
+    # Looked at again just before: another publisher may have come since the comparison.
     held = store.read(name)
     created = held is None and store.create(name, item)
     # Read back, whoever wrote it: what a store keeps is what readers get.
@@ -173,6 +176,7 @@ def _write(name: str, item: Item, store: Store) -> None:
         held = store.read(name)
     if held is not None and held.data == item.data:
         return
+    # Not created by us: then others wrote it, and other bytes are the other build's.
     if held is not None and not created:
         _refuse_other([name])
     raise VerificationError(
@@ -191,6 +195,7 @@ def _excludes(name: str, item: Item, store: Store) -> bool:
     try:
         # Both must be refused: the name exists, and the mark is one that nothing has.
         return not store.create(name, item) and not store.replace(name, item, store.stale_mark)
+    # MA1855 is a refusal, as a retention rule gives it.
     except HostError as error:
         if error.code != "MA1855":
             raise
@@ -210,6 +215,7 @@ def _move(pointer: _Pointer, signer: Signer, store: Store, *, allow_rollback: bo
         VerificationError: MA1853 it would go back, MA1861 the existing file is not a pointer.
         HostError: MA1854, another publisher keeps changing it.
     """
+    # Signed once: with a token each signature differs, and each would be another object.
     signature = signer.sign(pointer.data)
     beside = f"{pointer.name}{SIGNATURE_SUFFIX}"
     for _ in range(_LOOKS):
@@ -243,6 +249,7 @@ def _signs(signed: Held | None, data: bytes, signer: Signer) -> bool:
     if signed is None:
         return False
     try:
+        # By the publisher's own key: a pointer that an older key signed gets a new signature.
         signatures.verify(data, signed.data, [signer.public])
     except VerificationError:
         return False
@@ -262,6 +269,7 @@ def _is_newer(pointer: _Pointer, held: Held | None, *, allow_rollback: bool) -> 
         return False
     try:
         there = msgspec.json.decode(held.data, type=Pointer)
+        # By Semantic Versioning's precedence (11): by text v0.10.0 would be older than v0.9.0.
         newer = precedence(there.version) > precedence(pointer.version)
     except (ValueError, VerificationError) as error:
         raise VerificationError(

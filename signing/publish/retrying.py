@@ -39,6 +39,7 @@ class Retrying:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        # Whoever has this has a Store, and asks it for these.
         self.stale_mark = store.stale_mark
         self.promise = store.promise
         self._store = store
@@ -72,6 +73,7 @@ class Retrying:
                 if not self._clock() - started + pause <= self._budget:
                     raise _given_up(error, attempts) from error
             self._sleep(pause)
+            # Without jitter: there is one publisher at a time, not a fleet.
             attempts, pause = attempts + 1, min(pause * 2, LONGEST_PAUSE)
 
 

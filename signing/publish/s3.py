@@ -43,6 +43,8 @@ class S3:
         endpoint: Base URL of another server; None: Amazon's of the region.
     """
 
+    # Quoted, as ETags are (RFC 9110, 8.8.3); no content has the MD5 of zeros for all practical
+    # purposes.
     stale_mark = '"00000000000000000000000000000000"'
     promise = "conditional writes (If-None-Match, If-Match)"
 
@@ -65,6 +67,7 @@ class S3:
             found = (
                 entry["Key"]
                 for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+                # An empty page has no `Contents`.
                 for entry in page.get("Contents", ())
             )
             return frozenset(name.removeprefix(self._prefix) for name in found)
@@ -105,8 +108,10 @@ class S3:
     def _put(self, name: str, item: Item, condition: dict[str, str]) -> bool:
         from botocore.exceptions import ClientError
 
+        # x-amz-checksum-sha256: the store compares what arrived and refuses the rest with 400.
         digest = base64.b64encode(hashlib.sha256(item.data).digest()).decode()
         with self._telling():
+            # Twice at most: with the condition, and without it for a store that has none.
             for conditions in (condition, {}):
                 try:
                     self._client().put_object(
@@ -119,6 +124,7 @@ class S3:
                         **conditions,
                     )
                 except ClientError as error:
+                    # A condition that does not hold (RFC 9110, 15.5.13): somebody else was first.
                     if _status(error) == 412:
                         return False
                     if _status(error) == 501 and conditions:
@@ -132,8 +138,11 @@ class S3:
             import boto3
             from botocore.config import Config
 
+            # In the host name, as `auto` has it, the bucket would need a wildcard name of the
+            # store's own.
             style = "path" if self._endpoint else "auto"
             config = Config(
+                # Short, and once: how long to go on is the budget's to say.
                 connect_timeout=10,
                 read_timeout=60,
                 retries={"total_max_attempts": 1},  # retrying.py does it
@@ -143,6 +152,7 @@ class S3:
                 response_checksum_validation="when_required",
             )
             session = boto3.Session()
+            # boto3 signs nothing without a region; other stores do not look at it.
             region = session.region_name or "us-east-1"
             self._opened = session.client(
                 "s3", endpoint_url=self._endpoint, region_name=region, config=config
@@ -188,6 +198,7 @@ class S3:
     def _tell(self, error: ClientError) -> NoReturn:
         code, status = _code(error), _status(error)
         said = f"{status} {brief(code)}"
+        # By code as well: stores differ in the status that they give to an expired token.
         if code in _REFUSED or status in (401, 403):
             fail_refused(self._where, said)
         if code == "NoSuchBucket":

@@ -45,6 +45,7 @@ class Store(Protocol):
         """Write over what still has that mark; False: it has changed, and was left alone."""
 
 
+# A class and not a flag: retrying.py catches just these, and all others pass it untouched.
 class PassingError(HostError):
     """A failure that may pass by itself: a timeout, a broken connection, a server that is busy."""
 
@@ -95,4 +96,5 @@ def fail(where: str, why: str) -> NoReturn:
 
 def brief(text: object) -> str:
     """The first line of what a library says, short enough for a message."""
+    # Some quote a whole XML document or a proxy's page.
     return str(text).strip().partition("\n")[0][:200]
