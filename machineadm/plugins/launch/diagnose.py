@@ -11,6 +11,7 @@ from typing import Final
 
 from machineadm.errors import PluginError
 
+# e_machine of elf(5), by the names that releases use.
 _MACHINES: Final = {
     3: "386",
     40: "arm",
@@ -37,6 +38,7 @@ def unstartable(name: str, path: str, error: OSError) -> PluginError:
 
 def explained(log: str, code: int) -> tuple[str, str]:
     """Explain a plugin that ended at once, and what to do about it; empty if its log says nothing known."""
+    # go-plugin's own words, and hosts' in other languages.
     if "This binary is a plugin" in log or "magic cookie" in log.lower():
         return (
             "it was started with another plugin's cookie",
@@ -57,6 +59,7 @@ def explained(log: str, code: int) -> tuple[str, str]:
             f"it needs the Python module {modules[-1]}",
             "pack the plugin with all that it needs (docs/plugins.md, Ship one), or install the module for its interpreter",
         )
+    # go-plugin's words for an empty cookie in the plugin itself.
     if "Misconfigured ServeConfig" in log:
         return "it is built without a cookie", "this is a bug in the plugin: ask its author"
     # A shell's exit codes: a plugin is often a wrapper script whose own command fails.
@@ -71,6 +74,7 @@ def _cause(path: str, error: OSError) -> tuple[str, str]:
     """Return what is wrong, and what to do."""
     try:
         with open(path, "rb") as file:
+            # Enough for the program headers, which linkers put first.
             head = file.read(4096)
         found = os.stat(path)
     except OSError:
@@ -82,6 +86,7 @@ def _cause(path: str, error: OSError) -> tuple[str, str]:
     if not found.st_mode & 0o111:
         mode = f"mode {stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid}:{found.st_gid}"
         return f"it is not executable ({mode})", f"chmod 0755 {path}"
+    # EACCES with the bits set: what remains is a mount option.
     if error.errno == errno.EACCES:
         return "permission denied", "its file system may be mounted noexec; look at `findmnt -T`"
     # execve gives ENOENT for a missing interpreter as for a missing file, and a person who sees the
@@ -124,9 +129,11 @@ def _interpreter(head: bytes) -> str:
         return name if name and not os.path.exists(name) else ""
     # 64 bits, little-endian only: the machines that this agent runs on.
     if head[:6] == b"\x7fELF\x02\x01":
+        # e_phoff, e_phentsize and e_phnum of a 64-bit header (elf(5)).
         at, size, count = (*struct.unpack("<Q", head[32:40]), *struct.unpack("<HH", head[54:58]))
         for number in range(count):
             entry = head[at + number * size :][:size]
+            # PT_INTERP; p_offset and p_filesz are at 8 and 32.
             if len(entry) >= 40 and entry[:4] == b"\x03\0\0\0":
                 offset, length = (
                     struct.unpack("<Q", entry[8:16])[0],

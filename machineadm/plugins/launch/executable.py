@@ -43,6 +43,7 @@ def open_executable(name: str, path: str, sha256: str = "") -> int:
 
 
 def _require_file(name: str, path: str, descriptor: int) -> None:
+    # By the descriptor: the path may lead to another file by now.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise PluginError(
             "MA7210", f"plugin {name}: {path} is not a regular file", hint="check what is there"

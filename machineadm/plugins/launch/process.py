@@ -55,6 +55,7 @@ class Process(Started):
 
     def kill(self) -> None:
         """End it and its group at once, if it has not ended."""
+        # Under the reaper's lock: after wait() the number may be another process's.
         with self._reaping:
             if self._process.returncode is None:
                 _kill_group(self.pid)
@@ -63,6 +64,7 @@ class Process(Started):
         """See `Started.finish`; what it started ends with it."""
         del failed  # a process leaves nothing to look at
         self.kill()
+        # First its own end: who is alive may still start children.
         await asyncio.wait({self.exited})
         # Killing the group misses a child that called setsid; its environment still gives it away.
         await asyncio.to_thread(end_all_below, self._directory)
@@ -70,6 +72,7 @@ class Process(Started):
             await asyncio.wait_for(self.log_ended.wait(), 0.5)
         except asyncio.TimeoutError:
             pass
+        # A child that inherited the pipe may hold it open for ever.
         for transport in self._transports:
             transport.close()
 
@@ -112,9 +115,12 @@ async def start(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # asyncio reads the descriptor; a buffer between would keep the first line.
             bufsize=0,
+            # No mount is kept busy by it.
             cwd="/",
             env=environment_of(command, directory, certificate),
+            # No other descriptor of the host, which may be of a secret file.
             pass_fds=(descriptor,),
             # Its own group can be killed as a whole, and Ctrl-C reaches only the host, which ends plugins in order.
             start_new_session=True,
@@ -133,5 +139,6 @@ async def start(
 def _kill_group(pid: int) -> None:
     try:
         os.killpg(pid, signal.SIGKILL)
+    # Nothing is left of it, or what is left belongs to others.
     except (ProcessLookupError, PermissionError):
         pass

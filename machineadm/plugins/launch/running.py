@@ -85,16 +85,20 @@ class Running:
 
     async def _end(self) -> None:
         try:
+            # Whoever debugs it ends it, as with go-plugin's ReattachConfig.Test.
             if self._test:
                 await self.connection.close()
                 return
+            # First the request: a plugin may have something to give back.
             await self.connection.shut_down()
             if self.process is not None:
+                # As go-plugin's Client.Kill waits.
                 await self.process.ended(GRACE)
                 await self.process.finish()
             elif self._pid:
                 await _end_foreign(self._pid)
         finally:
+            # Last, since a process that is alive makes new files.
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -118,6 +122,7 @@ async def launch(
     Raises:
         PluginError: It cannot be started, is not a plugin, or does not fit; nothing of it is left.
     """
+    # One end for all of the start: a bound for each part would add up.
     end = time.monotonic() + command.start_timeout
     _make(directory)
     process: Started | None = None
@@ -180,6 +185,7 @@ async def reattach(
             mount=mount,
         )
     except OSError as error:
+        # Nothing but our own directory: a wrong address must end no process.
         shutil.rmtree(directory, ignore_errors=True)
         raise PluginError(
             "MA7230",
@@ -235,6 +241,7 @@ async def _shaken_hands(command: Command, process: Started, end: float) -> Line:
     # End of output and exit race when a plugin dies early; both are watched so that the exit code
     # gets into the message.
     either: set[asyncio.Future[Any]] = {process.line, process.exited}
+    # Both: who waits for the line alone waits the whole time for a plugin that died.
     await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
     if process.exited.done() and not process.line.done():
         # What it printed before it ended may still be in the pipe.
@@ -249,6 +256,7 @@ async def _shaken_hands(command: Command, process: Started, end: float) -> Line:
             hint="run it yourself with its cookie: it must print its handshake line at once",
         )
     text = process.line.result()
+    # The end of its output; the reason comes with its exit, a moment later.
     if not text.strip():
         await process.ended(min(1.0, max(end - time.monotonic(), 0)))
         raise await _ended_early(process)
@@ -264,6 +272,7 @@ async def _ended_early(process: Started) -> PluginError:
             "it closed its standard output without a handshake line",
             hint="a plugin must print its handshake line first, and nothing else",
         )
+    # The reason is often in its last lines, which may still be in the pipe.
     try:
         await asyncio.wait_for(process.log_ended.wait(), 0.5)
     except asyncio.TimeoutError:
@@ -303,6 +312,7 @@ async def _connected(
             mount=process.mount,
         )
         try:
+            # Within the time of the start, so that "started" means "serves".
             await connection.ping(max(end - time.monotonic(), 0.1))
         except BaseException as error:
             # An old library has no health service; that it answered at all is enough.
@@ -334,6 +344,7 @@ async def _connected(
         )
     try:
         return connecting.result()
+    # Somebody else answers at its address.
     except ssl.SSLCertVerificationError as error:
         raise PluginError(
             "MA7216",
@@ -372,6 +383,7 @@ def _named(name: str, error: PluginError, process: Started) -> PluginError:
 
 async def _end_foreign(pid: int) -> None:
     """Wait for a process that is not our child, then end it."""
+    # Not our child, so waitpid(2) would fail: polled, as go-plugin does.
     end = time.monotonic() + GRACE
     while time.monotonic() < end and _lives(pid):
         await asyncio.sleep(0.05)
@@ -381,10 +393,12 @@ async def _end_foreign(pid: int) -> None:
 
 
 def _lives(pid: int) -> bool:
+    # Signal 0 only asks (kill(2)).
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    # EPERM: it is there, and another user's.
     except PermissionError:
         return True
     return True

@@ -14,6 +14,7 @@ from machineadm.plugins.wire import handshake
 from machineadm.plugins.wire.logs import LONGEST, Log, Record
 from machineadm.plugins.wire.sockets import Mount
 
+# A message is read on a console.
 TAIL: Final = 20
 """Lines of a plugin's log that are kept for an error."""
 
@@ -73,6 +74,7 @@ class Started:
     @property
     def log_tail(self) -> str:
         """The last lines of its log."""
+        # A line may have 64 KiB by itself.
         return "\n".join(map(str, self.tail))[-16 * 1024 :]
 
     def logged(self, line: bytes) -> None:
@@ -83,6 +85,7 @@ class Started:
 
     def exit(self, code: int) -> None:
         """Note its end; the first counts."""
+        # The reaper and finish() may both say it.
         if not self.exited.done():
             self.exited.set_result(code)
 
@@ -101,14 +104,17 @@ class Lines(asyncio.Protocol):
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:  # noqa: D102 - asyncio's
+        # The last piece waits for its newline.
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take(line)
+        # Who never ends a line must not fill the memory.
         while len(self._rest) >= LONGEST:
             self._take(self._rest[:LONGEST])
             self._rest = self._rest[LONGEST:]
 
     def connection_lost(self, _: Exception | None) -> None:  # noqa: D102 - asyncio's
+        # A program that dies within a line has most likely just said why.
         if self._rest:
             self._take(self._rest)
         self._ended()
@@ -129,6 +135,7 @@ class FirstLine(asyncio.Protocol):
         if self._line.done():
             return
         self._seen += data
+        # Far longer than any handshake with a certificate.
         if b"\n" in self._seen or len(self._seen) > handshake.LONGEST:
             self._found()
 
@@ -137,6 +144,7 @@ class FirstLine(asyncio.Protocol):
             self._found()
 
     def _found(self) -> None:
+        # More lines may have come in the same read.
         line = self._seen.split(b"\n", 1)[0][: handshake.LONGEST]
         self._line.set_result(line.decode("utf-8", "replace"))
         self._seen = b""

@@ -41,6 +41,7 @@ class Call:
     """
 
     def __init__(self, broker: Broker | None) -> None:
+        # Of threading, since the function that looks at it runs in no loop.
         self.cancelled = threading.Event()
         """Set when nobody waits for the reply any more."""
 
@@ -117,6 +118,7 @@ class Dialled:
     def close(self) -> None:
         """Close the connection."""
 
+        # close() of a channel touches its transport, which only the loop's thread may do.
         async def close() -> None:
             self._channel.close()
 
@@ -149,6 +151,8 @@ def _served(function: Function, cardinality: Cardinality, broker: Broker | None)
     async def serve(stream: ServerStream) -> None:
         served = Call(broker)
         loop = asyncio.get_running_loop()
+        # Here and not in the thread: the first message is read in the loop, so the function gets a
+        # value and no coroutine.
         request = None if cardinality.client_streaming else await stream.recv_message()
         done: asyncio.Future[None] = loop.create_future()
 
@@ -200,6 +204,7 @@ def _work(
 
 
 def _requests(stream: ServerStream, served: Call) -> Iterator[Any]:
+    # None is the end of the client's half of the stream (END_STREAM), not a message.
     while (request := served.run(stream.recv_message())) is not None:
         yield request
 

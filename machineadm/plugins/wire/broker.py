@@ -54,7 +54,10 @@ class Broker:
         self._peer = peer
         self._mount = mount
         self._last = 0
+        # Without a bound: a message is a few bytes, and a put that waits would hold up whoever
+        # dials.
         self._outbox: asyncio.Queue[Any] = asyncio.Queue()
+        # By number; made by whichever comes first, the peer's message or our dial.
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._accepting: dict[int, Server] = {}
         self._knocks: dict[int, Any] = {}
@@ -82,6 +85,7 @@ class Broker:
         server = Server(serve, self._tls("server"))
         if self.multiplexed:
             self._accepting[number] = server
+            # Kept with no path: there is no socket of its own to remove.
             self._servers[number] = (server, "")
             # The knock may come before this: the application message that carries the number and
             # the broker's stream are two streams, and nothing orders them.
@@ -93,6 +97,8 @@ class Broker:
         # again.
         server.listen(listener)
         self._servers[number] = (server, address.address if address.network == "unix" else "")
+        # A container has the directory under another name: the path that goes out must be the one
+        # that it can open.
         if self._mount is not None:
             address = self._mount.to_plugin(address)
         info = goplugin_pb2.ConnInfo(
@@ -137,6 +143,7 @@ class Broker:
         waiting = self._waiting.get(number)
         if waiting is None:
             waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
+        # go-plugin's broker gives up after the same five seconds; longer would wait for nobody.
         try:
             return await asyncio.wait_for(waiting, PATIENCE)
         except asyncio.TimeoutError:
@@ -160,11 +167,13 @@ class Broker:
                 self._answer(number)
             else:
                 self._knocks[number] = info
+                # Whoever knocked has given up by then.
                 asyncio.get_running_loop().call_later(PATIENCE, self._knocks.pop, number, None)
             return
         waiting = self._waiting.get(number)
         if waiting is None:
             waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
+            # Nobody has asked for it, and after go-plugin's five seconds nobody will get an answer.
             asyncio.get_running_loop().call_later(PATIENCE, self._expire, number, waiting)
         # go-plugin drops a second message for a number that nobody picked up yet; the first one
         # counts here too.
@@ -195,6 +204,7 @@ class Broker:
         for server, path in self._servers.values():
             await server.close()
             if path:
+                # bind(2) makes the path and nothing removes it when the socket is closed.
                 remove(path)
         self._servers.clear()
         self._accepting.clear()

@@ -51,6 +51,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     def _context(self, protocol: int, peer: bytes) -> ssl.SSLContext:
         context = ssl.SSLContext(protocol)
+        # As go-plugin's own configuration has it; in practice it is 1.3.
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # A server of Python asks for no client certificate by default: any local process that
         # reaches the socket could call it.
@@ -71,6 +72,7 @@ class Identity(msgspec.Struct, frozen=True):
         # CLOEXEC: a child that is started meanwhile, another plugin for one, must not inherit the
         # key.
         memory = os.memfd_create("machineadm-plugin", os.MFD_CLOEXEC)
+        # One PEM with both is what load_cert_chain reads without a second path.
         try:
             os.write(memory, self.key + self.certificate)
             context.load_cert_chain(f"/proc/self/fd/{memory}")
@@ -116,13 +118,17 @@ def new_identity() -> Identity:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
+        # Below 2^128 as in go-plugin, but never 0: RFC 5280 (4.1.2.2) wants it positive.
         .serial_number(secrets.randbelow(2**128 - 1) + 1)
         .not_valid_before(now - datetime.timedelta(seconds=30))
+        # Thirty years, as in go-plugin: nobody renews it while a plugin runs.
         .not_valid_after(now + datetime.timedelta(hours=262980))
         .add_extension(usage, critical=True)
         .add_extension(usages, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        # The one name that both sides verify, whatever the address is; go-plugin before 1.4.4 asks
+        # for another, and fails.
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA512())
     )

@@ -61,6 +61,8 @@ class Connection:
 
     async def shut_down(self) -> None:
         """Ask the plugin to end, and close the connection; it cannot fail."""
+        # The broker first, as in go-plugin: what it serves must not take calls of a plugin that is
+        # ending.
         await self.broker.close()
         try:
             await call(self.channel, _SHUTDOWN, goplugin_pb2.Empty(), timeout=SHUTDOWN)
@@ -82,6 +84,7 @@ class Connection:
                 self.broker.session.close()
 
     async def _broker(self) -> None:
+        # One for the whole life of the connection, and the host opens it.
         async with self.channel.request(
             _BROKER.path, _BROKER.cardinality, _BROKER.request, _BROKER.reply
         ) as stream:
@@ -101,13 +104,18 @@ class Connection:
             await stream.send_message(info)
 
     async def _stdio(self) -> None:
+        # The clock is for `translated` alone; this call has no deadline.
         began = time.monotonic()
         try:
             async with self.channel.request(
                 _STDIO.path, _STDIO.cardinality, _STDIO.request, _STDIO.reply
             ) as stream:
+                # With the end of the requests: none follows, and the plugin's handler needs the one
+                # message.
                 await stream.send_message(goplugin_pb2.Empty(), end=True)
                 async for piece in stream:
+                    # 0 is INVALID in the .proto; what a newer plugin may send under another number
+                    # is passed over.
                     name = _NAMES.get(piece.channel)
                     if name:
                         self._output(name, piece.data)
@@ -146,6 +154,7 @@ async def opened(
     broker = Broker(unix_listener(directory, group), identity, peer, mount)
     broker.multiplexed = multiplexed
     tls = identity.client(peer) if identity else None
+    # Without a second try: a plugin prints its line only after it listens.
     connection = await connect(mount.to_host(address) if mount else address)
     if multiplexed:
         broker.session = Session(connection, client=True, accept=_Accept(broker))
@@ -155,6 +164,7 @@ async def opened(
     channel = Channel(connection, tls)
     try:
         await channel.open()
+    # BaseException: also a start that the deadline cancels must not leave a socket behind.
     except BaseException:
         channel.close()
         if broker.session is not None:
@@ -186,6 +196,7 @@ def _retrieved(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
+# grpc_stdio.proto: StdioData.Channel.
 _NAMES: Final[dict[int, str]] = {1: "stdout", 2: "stderr"}
 _FILE: Final = goplugin_pb2.DESCRIPTOR.services_by_name
 _BROKER: Final[Method] = methods(_FILE["GRPCBroker"])["StartStream"]

@@ -28,7 +28,9 @@ SOCKET_GROUP: Final = "PLUGIN_UNIX_SOCKET_GROUP"
 LONGEST: Final = 64 * 1024
 """Bytes of a line that are read; a certificate takes some 800."""
 
+# What strconv.ParseBool takes for true, since go-plugin parses the field with it.
 _TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
+# With a bound: Python refuses to convert a number of more than 4,300 digits, with a ValueError.
 _NUMBER: Final = re.compile("[+-]?[0-9]{1,18}")
 # A shorter text is not a certificate: hosts written in Go ignore it, too.
 _SHORTEST_CERTIFICATE: Final = 50
@@ -88,16 +90,20 @@ def parse(text: str, *, versions: Collection[int], mtls: bool, multiplexed: bool
     Raises:
         PluginError: It is not a plugin, or does not fit the host.
     """
+    # By field and as a whole: a line may end in "\r\n".
     fields = [field.strip() for field in text.strip().split("|")]
+    # Network and address are the least that can be dialed; older plugins leave the rest away.
     if len(fields) < 4:
         raise PluginError(
             "MA7213",
             f"it printed {_quoted(text)} instead of a plugin's handshake line",
             hint="a plugin must print nothing before its handshake: run it yourself, and see what it prints",
         )
+    # Before all else: of another core version the other fields may mean something else.
     _require_core(fields[0])
     version = _version(fields[1], versions)
     network, address = fields[2], fields[3]
+    # A host of go-plugin 1.6.0 crashes here, with a nil dereference.
     if network not in ("unix", "tcp"):
         raise PluginError(
             "MA7215",
@@ -129,6 +135,7 @@ def choose(own: Collection[int], offered: Iterable[int]) -> int:
 
 def offered(text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """The versions that a host lists, and the entries that are not numbers."""
+    # An empty variable is a host that lists nothing, and no error.
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     # In any order, since Go prints a map; and bad entries are skipped, as Go does.
     good = tuple(int(entry) for entry in entries if _NUMBER.fullmatch(entry))
@@ -174,6 +181,7 @@ def _certificate(field: str, *, mtls: bool) -> bytes:
     try:
         # validate: without it Python skips foreign characters, and a damaged line would pass as
         # another certificate.
+        # RawStdEncoding of Go leaves the padding away, and Python demands it.
         return base64.b64decode(field + "=" * (-len(field) % 4), validate=True)
     except ValueError as error:  # binascii.Error is one; characters beyond ASCII are another
         raise PluginError(
@@ -184,6 +192,7 @@ def _certificate(field: str, *, mtls: bool) -> bytes:
 
 
 def _multiplexed(fields: list[str], *, wanted: bool) -> bool | None:
+    # No field is not `false`: a plugin from before go-plugin 1.6 does not know the question.
     answer = fields[0] in _TRUE if fields else None
     if wanted and not answer:
         raise PluginError(

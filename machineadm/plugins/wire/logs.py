@@ -42,7 +42,9 @@ class Log:
         Args:
             line: Without its newline, or a piece of one that is too long.
         """
+        # A plugin may print any bytes, and an error of decoding would end the reader of its log.
         text = line.decode("utf-8", "replace").rstrip("\r\n")
+        # Most lines are text: its first character spares them a parser's error.
         if text.startswith("{") and (found := _of_json(text)):
             self._panicking = False
             return found

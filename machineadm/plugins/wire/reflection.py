@@ -21,9 +21,11 @@ def reflecting(served: Mapping[str, Handler]) -> dict[str, Handler]:
     Args:
         served: All others, by path.
     """
+    # Names of services and not paths: "/package.Service/Method".
     names = sorted({path.split("/")[1] for path in served} | set(NAMES))
 
     async def info(stream: ServerStream) -> None:
+        # grpcurl asks all its questions over one call.
         async for request in stream:
             await stream.send_message(answer(request, names))
 
@@ -45,6 +47,7 @@ def answer(request: Any, names: Collection[str]) -> Any:
     """
     reply = pb.ServerReflectionResponse(valid_host=request.host, original_request=request)
     what = request.WhichOneof("message_request")
+    # Where generated modules register their files when they are imported.
     pool: Any = descriptor_pool.Default()
     try:
         if what == "list_services":
@@ -67,6 +70,7 @@ def answer(request: Any, names: Collection[str]) -> Any:
         else:
             reply.error_response.error_code = Status.NOT_FOUND.value
             reply.error_response.error_message = "there are no extensions"
+    # In the reply and not as the call's error: the next question of the stream is still answered.
     except KeyError:
         reply.error_response.error_code = Status.NOT_FOUND.value
         reply.error_response.error_message = "not found"
@@ -79,6 +83,7 @@ def _with_dependencies(file: Any, seen: set[str]) -> Iterator[Any]:
         return
     seen.add(file.name)
     yield file
+    # A client adds the files to a pool of its own, which refuses one whose import is missing.
     for one in file.dependencies:
         yield from _with_dependencies(one, seen)
 

@@ -20,6 +20,7 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 from grpclib.protocol import H2Protocol
 
 SERVER_NAME: Final = "localhost"
+# HTTP/2's CANCEL (RFC 9113, 7), in the words of grpclib's exception.
 CANCEL: Final = "error_code: 8"
 LARGE: Final = 1 << 20
 """Bytes from which on a copy of a message matters."""
@@ -118,6 +119,7 @@ class Channel(grpclib.client.Channel):
         if connection is None:
             self.is_lost = True
             raise ConnectionResetError("the connection is closed")
+        # asyncio wants a name with ssl, and refuses one without.
         name = SERVER_NAME if self._ssl else None
         try:
             _, protocol = await self._loop.create_connection(
@@ -127,6 +129,7 @@ class Channel(grpclib.client.Channel):
                 server_hostname=name,
             )
         except BaseException:
+            # create_connection closes only sockets that it has made itself.
             connection.close()
             raise
         return protocol
@@ -166,6 +169,7 @@ class Server:
             connection,
             ssl=self._tls,
         )
+        # Else a listener that serves for days would keep each transport that it ever had.
         self._transports = {one for one in self._transports if not one.is_closing()}
         self._transports.add(transport)
 
@@ -174,6 +178,7 @@ class Server:
 
         async def accept() -> None:
             loop = asyncio.get_running_loop()
+            # Cancelling this task is what ends listening.
             with listener:
                 while True:
                     connection, _ = await loop.sock_accept(listener)
@@ -201,6 +206,7 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening, cancel what is under way, close all connections."""
+        # A copy: each task removes itself when it ends.
         for task in list(self._tasks):
             task.cancel()
         for handler in list(self._server._handlers):  # noqa: SLF001 - as its own close() does
@@ -285,7 +291,9 @@ async def send(stream: ClientStream, message: Any, *, end: bool = False) -> None
     if not stream._send_request_done:  # noqa: SLF001 - see above
         await stream.send_request()
     data = message.SerializeToString()
+    # It turns a lost connection or the deadline into the call's own exception.
     with stream._wrapper:  # noqa: SLF001 - see above
+        # gRPC's five bytes before each message: not compressed, and the length.
         await stream._stream.send_data(b"\0" + len(data).to_bytes(4, "big"))  # noqa: SLF001 - see above
         await stream._stream.send_data(data, end_stream=end)  # noqa: SLF001 - see above
     stream._send_message_done = True  # noqa: SLF001 - see above
@@ -296,6 +304,7 @@ def _in_pieces(plain: Callable[[int], Awaitable[bytes]]) -> Callable[[int], Any]
     """Read what is large a piece at a time, so that it is in memory once, not also as the pieces that it came in."""
 
     async def read(size: int) -> bytes:
+        # Five bytes are gRPC's own head; what is large is the message behind it.
         if size < LARGE:
             return await plain(size)
         whole = io.BytesIO()
@@ -303,6 +312,7 @@ def _in_pieces(plain: Callable[[int], Awaitable[bytes]]) -> Callable[[int], Any]
         whole.seek(size - 1)
         whole.write(b"\0")
         whole.seek(0)
+        # plain() gives less where the stream ends, and then nothing.
         while (left := size - whole.tell()) and (piece := await plain(min(left, LARGE))):
             whole.write(piece)
         if left:
@@ -318,12 +328,14 @@ def translated(error: Exception, began: float, timeout: float | None) -> RpcErro
         return error
     if isinstance(error, GRPCError):
         return RpcError(error.status, error.message or "")
+    # Our own timer: grpclib raises asyncio's error for it.
     if isinstance(error, asyncio.TimeoutError):
         return RpcError(Status.DEADLINE_EXCEEDED, "")
     if isinstance(error, StreamTerminatedError) and CANCEL in str(error):
         # The peer gets the deadline in a header, and a Go server may cancel the stream before our own timer fires.
         late = timeout is not None and time.monotonic() - began > timeout * 0.9
         return RpcError(Status.DEADLINE_EXCEEDED if late else Status.CANCELLED, "")
+    # As grpc-go has it for a connection that is gone: it is taken for a plugin that has ended.
     if isinstance(error, (StreamTerminatedError, OSError)):
         return RpcError(Status.UNAVAILABLE, str(error))
     return RpcError(Status.INTERNAL, f"{type(error).__name__}: {error}")

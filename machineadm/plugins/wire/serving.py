@@ -30,6 +30,7 @@ from machineadm.plugins.wire.rpc import Server, ServerStream, handlers
 from machineadm.plugins.wire.sockets import listen_tcp, listen_unix, remove
 from machineadm.plugins.wire.yamux import Session
 
+# go-plugin's own words; diagnose.py, like people, knows a wrong cookie by them.
 NO_PLUGIN: Final = (
     "This binary is a plugin. These are not meant to be executed directly.\n"
     "Please execute the program that consumes these plugins, which will load any plugins automatically\n"
@@ -37,6 +38,7 @@ NO_PLUGIN: Final = (
 MOST_OUTPUT: Final = 1 << 20
 """Bytes of output that are kept for a host that does not read them; of more the oldest go."""
 
+# Far below the 4 MiB that a server of grpc-go takes in one message.
 PIECE: Final = 32 * 1024
 WATCH: Final = 1.0
 """Seconds between two looks whether the host still lives."""
@@ -67,6 +69,7 @@ class Stdio:
     def write(self, channel: int, data: bytes) -> None:
         """Take output; from any thread."""
         try:
+            # print() runs in the thread of its call.
             self._loop.call_soon_threadsafe(self._add, channel, data)
         except RuntimeError:
             pass  # the plugin has ended
@@ -82,6 +85,7 @@ class Stdio:
 
     async def stream(self, stream: ServerStream) -> None:
         """Serve StreamStdio, for as long as the host listens."""
+        # The request is empty, and must be read before the first reply may go.
         await stream.recv_message()
         while True:
             while not self._pieces:
@@ -128,12 +132,14 @@ class Serving:
         make = unix_listener(directory, group)
         if self._plugin.network == "tcp":
             listener, self.address = listen_tcp(*ports)
+            # The broker's sockets, too: a plugin that may not use unix sockets can use none at all.
             make = lambda: listen_tcp(*ports)  # noqa: E731 - the broker's sockets, likewise
         else:
             listener, self.address = listen_unix(directory, group)
         self._broker = Broker(make, identity, peer)
         self._broker.multiplexed = multiplexed
         served = {**self._own(self._broker), **self._plugin.services(self._broker, self._version)}
+        # After all others, because it lists them.
         served |= reflecting(served)
         self._server = Server(served, identity.server(peer) if identity else None)
         if multiplexed:
@@ -165,6 +171,7 @@ class Serving:
 
     def _opened(self, stream: socket.socket) -> None:
         """Serve a stream; one without a knock before it is the main connection."""
+        # The host opens the main connection before it knocks for anything.
         server = (self._broker and self._broker.opened()) or self._server
         if server is not None:
             server.background(server.connected(stream))
@@ -176,6 +183,7 @@ class Serving:
                 async for info in stream:
                     broker.received(info)
             finally:
+                # The queue never ends, so this task would outlive the stream.
                 sending.cancel()
 
         async def send(stream: ServerStream) -> None:
@@ -188,6 +196,7 @@ class Serving:
             await stream.send_message(goplugin_pb2.Empty())
             self.asked_to_end.set()
 
+        # Health is what a host's Ping asks for, and what grpc-health-probe asks.
         async def check(stream: ServerStream) -> None:
             request: Any = await stream.recv_message()
             # The empty name asks for the whole server, in the health protocol; go-plugin's own host
@@ -214,10 +223,12 @@ def run(plugin: Plugin) -> int:
     """
     environment = dict(os.environ)
     cookie = plugin.cookie
+    # go-plugin compares it exactly, too; it is a hint for a person, not a secret.
     if environment.get(cookie.key) != cookie.value:
         sys.stderr.write(NO_PLUGIN)
         return 1
     # Whatever prints from now on, a child or a library, must not get into the handshake line.
+    # fd 1 is the log from now on; the line goes out by the copy.
     line = os.dup(1)
     os.dup2(2, 1)
     return asyncio.run(_run(plugin, environment, line))
@@ -228,8 +239,10 @@ async def _run(plugin: Plugin, environment: dict[str, str], line: int) -> int:
     for entry in unfit:
         sys.stderr.write(f"not a protocol version, skipped: {entry!r}\n")
     version = handshake.choose(plugin.versions, versions)
+    # Only if asked: a Go host that did not ask dereferences a nil configuration over a certificate.
     pem = environment.get(handshake.CERTIFICATE, "")
     identity = new_identity() if pem else None
+    # Non-empty is enough, also "false": go-plugin does not parse it either.
     wants_multiplexing = bool(environment.get(handshake.MULTIPLEX))
     serving = Serving(plugin, version)
     await serving.listen(
@@ -245,13 +258,17 @@ async def _run(plugin: Plugin, environment: dict[str, str], line: int) -> int:
     )
     loop = asyncio.get_running_loop()
     # Ctrl-C in a terminal reaches the whole group, but ending plugins is the host's job, in its order.
+    # A handler and not SIG_IGN, which the plugin's own children would inherit.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
+    # As a Shutdown, so that sockets are removed.
     loop.add_signal_handler(signal.SIGTERM, serving.asked_to_end.set)
+    # What handlers print goes to the host by GRPCStdio; the real descriptors stay with the log.
     sys.stdout, sys.stderr = _writer(serving.stdio, 1), _writer(serving.stdio, 2)
     answer = Line(
         version=version,
         address=serving.address,
         certificate=identity.der if identity else b"",
+        # None leaves the seventh field away.
         multiplexed=wants_multiplexing or None,
     )
     # Only after it listens: the host connects as soon as it has read the line, and does not retry.
@@ -286,6 +303,7 @@ def _der(pem: str) -> bytes:
 
 def _writer(stdio: Stdio, channel: int) -> TextIO:
     raw: Any = _Raw(stdio, channel)
+    # Without a buffer of its own: what is in one is lost when the plugin is killed.
     return io.TextIOWrapper(raw, encoding="utf-8", errors="replace", write_through=True)
 
 
@@ -303,6 +321,7 @@ class _Raw(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
+        # A memoryview of a buffer that its owner may use again after this returns.
         copied = bytes(data)
         self._stdio.write(self._channel, copied)
         return len(copied)

@@ -37,6 +37,7 @@ class Mount(NamedTuple):
 
     @staticmethod
     def _moved(address: Address, source: str, target: str) -> Address:
+        # By text: what a plugin names is not looked at on the host's file system.
         directory, _, name = address.address.rpartition("/")
         # One name, directly in it: anything longer could leave the directory again.
         if address.network != "unix" or directory != source or name in ("", ".", ".."):
@@ -58,6 +59,7 @@ def listen_unix(directory: str, group: str = "") -> tuple[socket.socket, Address
     """
     # go-plugin makes a file by CreateTemp, removes it and binds: between the two another process
     # can take the name. bind itself refuses a path that exists.
+    # Short, since sun_path has 107 bytes for all of it.
     path = f"{directory}/plugin{secrets.token_hex(5)}"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -66,6 +68,7 @@ def listen_unix(directory: str, group: str = "") -> tuple[socket.socket, Address
             # The group before the mode, so that the old group never gets write access.
             os.chown(path, -1, group_number(group))
             os.chmod(path, MODE_WITH_GROUP)
+        # Several brokered connections may come at once, and none is tried twice.
         listener.listen(100)
         listener.setblocking(False)
     except BaseException:
@@ -83,6 +86,7 @@ def listen_tcp(first: int, last: int) -> tuple[socket.socket, Address]:
     """
     if first > last:
         raise OSError(f"ports from {first} to {last} are none at all")
+    # The first free one, as go-plugin does: a firewall may let just this range pass.
     for port in range(first, last + 1):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -92,6 +96,7 @@ def listen_tcp(first: int, last: int) -> tuple[socket.socket, Address]:
             listener.listen(100)
         except OSError:
             listener.close()
+            # In use: the next one.
             continue
         listener.setblocking(False)
         return listener, Address("tcp", f"127.0.0.1:{listener.getsockname()[1]}")
@@ -109,6 +114,7 @@ async def connect(address: Address) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         where: str | tuple[str, int] = address.address
     else:
+        # From the right: an IPv6 address has colons of its own.
         host, _, port = address.address.rpartition(":")
         host = host.strip("[]")
         # The address comes from the plugin's line or from a broker message: connect() would raise
@@ -134,6 +140,7 @@ def remove(path: str) -> None:
     """Remove a socket, if it is there."""
     try:
         os.unlink(path)
+    # Gone is as good as removed.
     except OSError:
         pass
 

@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+# What both sides begin with by the specification; no frame announces it.
 WINDOW: Final = 256 * 1024
+# Less than a window: one stream must not keep the frames of others waiting.
 CHUNK: Final = 64 * 1024
 
 _HEADER: Final = struct.Struct(">BBHII")
@@ -39,6 +41,7 @@ class Session:
         accept: Callable[[socket.socket], None] | None,
     ) -> None:
         self._connection = connection
+        # Odd numbers are the client's, even ones the server's, so that both may open streams.
         self._next = 1 if client else 2
         self._accept = accept
         self._streams: dict[int, _Stream] = {}
@@ -52,6 +55,7 @@ class Session:
 
     async def start(self) -> None:
         """Begin to read and write."""
+        # One reader for all streams, since only the frames tell them apart.
         self._reader, self._writer = await asyncio.open_connection(sock=self._connection)
         self._task = asyncio.get_running_loop().create_task(self._read())
 
@@ -76,6 +80,7 @@ class Session:
         self._end()
 
     def _add(self, number: int) -> socket.socket:
+        # TLS and grpclib want a real socket; a stream of frames is none.
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         theirs.setblocking(False)
@@ -96,6 +101,7 @@ class Session:
         assert self._reader is not None  # noqa: S101 - start() came first
         header = await self._reader.readexactly(_HEADER.size)
         version, kind, flags, number, length = _HEADER.unpack(header)
+        # What follows an unknown frame cannot be skipped: its length may mean something else.
         if version != 0 or kind > _GO_AWAY:
             raise self._fault()
         if kind == _PING:
@@ -113,6 +119,7 @@ class Session:
         self._take(number, flags, data, 0 if kind == _DATA else length)
 
     def _take(self, number: int, flags: int, data: bytes, increment: int) -> None:
+        # A frame may open a stream and carry its first data.
         if flags & _SYN:
             self._opened(number)
         stream = self._streams.get(number)
@@ -132,17 +139,20 @@ class Session:
             raise self._fault()
         if self._accept is None:
             self.write(_UPDATE, _RST, number, 0)
+            # Without the answer the peer would wait until its timer ends the session.
             return
         # Go closes the whole session when a stream gets no ACK within 75 s.
         self.write(_UPDATE, _ACK, number, 0)
         self._accept(self._add(number))
 
     def _fault(self) -> _ProtocolError:
+        # So that the peer's log has the reason.
         self.write(_GO_AWAY, 0, 0, _PROTOCOL_ERROR)
         return _ProtocolError()
 
     def write(self, kind: int, flags: int, number: int, length: int, data: bytes = b"") -> None:
         """Write a frame without waiting."""
+        # asyncio warns about each write to a connection that is lost.
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(_HEADER.pack(0, kind, flags, number, length) + data)
 
@@ -161,6 +171,7 @@ class Session:
         if self.is_closed:
             return
         self.is_closed = True
+        # A copy: close() takes the stream out of the map.
         for stream in list(self._streams.values()):
             stream.close()
         if self._writer is not None:
@@ -187,6 +198,7 @@ class _Stream:
         self._inbound: deque[bytes] = deque()
         self._arrived = asyncio.Event()
         self._finished = False
+        # Each direction ends by its own FIN.
         self._halves = 2
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -35,6 +35,7 @@ T = TypeVar("T")
 Watch = Callable[[Engine], Callable[[], None]]
 """Makes sure that somebody removes this host's containers if it is killed; what it returns says that one may be left."""
 
+# The engine's frames name the stream by its descriptor.
 _STDERR: Final = 2
 _PIECE: Final = 64 * 1024
 
@@ -89,6 +90,7 @@ class Contained(Started):
             PluginError: MA7208: It cannot be shared.
         """
         self._rootless, self._user = rootless, user
+        # In a namespace the image's user is a number that the host's modes know nothing of.
         override = rootless and bool(user)
         try:
             if override:
@@ -114,6 +116,7 @@ class Contained(Started):
             EngineRefusalError: It cannot be started.
             PluginError: MA7235: The engine does not answer.
         """
+        # Before it is started, or what it prints first, its handshake, is lost.
         reader, writer = await self._engine.attach(self.name)
         self._reading = asyncio.get_running_loop().create_task(self._read(reader, writer))
         await _settled(lambda: self._engine.ask("POST", f"/containers/{self.name}/start"))
@@ -127,9 +130,12 @@ class Contained(Started):
         """See `Started.cause`; the engine knows more than an exit code."""
         code = self.exited.result()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        # The engine's own answer before the log: a process that was killed for its memory has no
+        # chance to say so.
         if self._state.get("OOMKilled"):
             return how, "it used more memory than it may", "raise container.memory"
         cause, hint = explained(self.log_tail, code)
+        # EACCES at bind looks like any failed start; only user and directory together explain it.
         if not cause and "permission denied" in self.log_tail.lower() and self._may_not_write():
             cause = f"its image's user {self._user} must not write into the directory for sockets"
             hint = "set container.group to a number of its own"
@@ -151,14 +157,19 @@ class Contained(Started):
     async def finish(self, *, failed: bool = False) -> None:
         """See `Started.finish`; in debug one that failed is stopped, not removed."""
         code = self.exited.result() if self.exited.done() else 0
+        # A container that is still running and failed is kept as well, since its log is what one
+        # wants to see.
         keep = self._debug and (failed or code != 0)
         try:
             await _settled(self._stop if keep else self._remove)
         except (EngineRefusalError, PluginError) as error:
+            # Not raised: it would hide the error that led here.
             self._left()
             record = Record("warn", f"its container {self.name} is not removed: {error}")
             self._listen(record)
         try:
+            # The last lines come after the end; a child that holds the pipe would hold us without a
+            # bound.
             await asyncio.wait_for(self.log_ended.wait(), 0.5)
         except asyncio.TimeoutError:
             pass
@@ -173,6 +184,7 @@ class Contained(Started):
 
     def _stop(self) -> None:
         try:
+            # KILL and not stop: it was asked to end by the protocol already.
             self._engine.ask("POST", f"/containers/{self.name}/kill")
         except EngineRefusalError:
             # It has ended already, which engines answer in different ways; or it has not.
@@ -187,8 +199,11 @@ class Contained(Started):
         line, log = FirstLine(self.line), Lines(self.logged, self.log_ended.set)
         try:
             while True:
+                # Docker's frames (ContainerAttach, "Stream format"): the stream in the first byte,
+                # the length in the last four.
                 head = await reader.readexactly(8)
                 left = int.from_bytes(head[4:], "big")
+                # A frame is as long as the plugin likes: in pieces, never all of it in memory.
                 while left:
                     data = await reader.read(min(left, _PIECE))
                     if not data:
@@ -206,6 +221,7 @@ class Contained(Started):
         if self._reading is not None:
             # The stream ends with the container, so that its end is noticed at once.
             await asyncio.wait({self._reading})
+        # By polling, since the engine's wait call would hold a thread for each plugin.
         pause = 0.02
         while True:
             try:
@@ -217,6 +233,7 @@ class Contained(Started):
             if not self._state.get("Running"):
                 break
             await asyncio.sleep(pause)
+            # Often at first, since most ends are those of failed starts.
             pause = min(pause * 2, 2)
         self.exit(_code(self._state))
 
@@ -242,9 +259,11 @@ async def start(
     Raises:
         PluginError: There is no engine, no such image, or it cannot be started; nothing is left of it.
     """
+    # Blocking calls of HTTP, each in a thread: the loop serves the other plugins meanwhile.
     engine = await asyncio.to_thread(located)
     image = await asyncio.to_thread(require_image, command.name, engine, container)
     mount = Mount(directory, INSIDE)
+    # A name that no other run has, and that says whose it is in `podman ps`.
     its_name = f"machineadm-plugin-{command.name}-{secrets.token_hex(4)}"
     contained = Contained(engine, its_name, mount, listen, watch(engine), container)
     what = "say what it has"
@@ -271,11 +290,13 @@ async def start(
         what = f"start the container of {container.reference}"
         await contained.run()
     except BaseException as error:
+        # Shielded: also a start that is cancelled removes what it created.
         await asyncio.shield(contained.finish(failed=True))
         prefix = f"plugin {command.name}: "
         if isinstance(error, PluginError) and not error.message.startswith(prefix):
             raise PluginError(error.code, prefix + error.message, hint=error.hint()) from error
         if isinstance(error, EngineRefusalError):
+            # Removed between the look and this.
             if error.status == 404 and what.startswith("create") and "image" in error.message:
                 absence: PluginError = missing(command.name, container.reference)
                 raise absence from error
@@ -299,6 +320,7 @@ async def attached(name: str, container: str, listen: Callable[[Record], None]) 
     engine = await asyncio.to_thread(located)
     found = await asyncio.to_thread(state_of, engine, container)
     mounts = found.get("Mounts") or ()
+    # Which directory it shares is told by its mount alone.
     source = next((one["Source"] for one in mounts if one.get("Destination") == INSIDE), "")
     running = (found.get("State") or {}).get("Running")
     if not found or not running or not source:
@@ -308,6 +330,7 @@ async def attached(name: str, container: str, listen: Callable[[Record], None]) 
             f"plugin {name}: the container {container} {what}",
             hint="start the plugin again, and use the id of its container",
         )
+    # Its log belongs to whoever started it, so there is none to wait for.
     contained = Contained(engine, str(found["Id"]), Mount(source, INSIDE), listen, lambda: None)
     contained.log_ended.set()
     contained.follow()
@@ -321,6 +344,8 @@ async def _settled(work: Callable[[], T]) -> T:
         CancelledError: The caller was cancelled.
     """
     running = asyncio.get_running_loop().create_task(asyncio.to_thread(work))
+    # A call that changes the engine's state cannot be taken back; whoever removes the container
+    # must come after it.
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
@@ -331,5 +356,6 @@ async def _settled(work: Callable[[], T]) -> T:
 def _code(state: dict[str, Any]) -> int:
     """The exit code as `Started` has it: runtimes add 128 to the number of a signal."""
     code = int(state.get("ExitCode", -signal.SIGKILL) or 0)
+    # 137 is 128 + SIGKILL, as shells have it.
     known = {int(one) for one in signal.Signals}
     return 128 - code if code - 128 in known else code

@@ -45,6 +45,8 @@ def require_image(name: str, engine: Engine, container: Container) -> str:
     if not ids:
         absence: PluginError = missing(name, wanted)
         raise absence
+    # The id is of the image's configuration, the same in every engine; a registry's digest is
+    # another number.
     if container.sha256 and container.sha256 not in ids:
         raise PluginError(
             "MA7234",
@@ -92,11 +94,16 @@ def body_of(
         labels: Of this host; they come before what the configuration gives.
         override: Whether the container may write into the directory whatever its user is.
     """
+    # The other way round than plugincontainer: cookie and versions cannot be replaced by the
+    # configuration.
     variables = {**container.env, **environment, handshake.SOCKET_DIRECTORY: INSIDE}
     host: dict[str, Any] = {
         # Its state is looked at after a failure, so the engine must not remove it by itself.
         "AutoRemove": False,
+        # A plugin that ends is never started again behind its host's back: its handshake would go
+        # to nobody.
         "RestartPolicy": {"Name": "no"},
+        # As plugincontainer does.
         "CapDrop": ["ALL"],
         "Mounts": [
             {
@@ -104,13 +111,17 @@ def body_of(
                 "Source": directory,
                 "Target": INSIDE,
                 "ReadOnly": False,
+                # private: what the container mounts there does not appear on the host.
                 "BindOptions": {"Propagation": "private", "NonRecursive": True},
             }
         ],
     }
+    # The API takes numbers as texts.
     if container.group is not None:
         host["GroupAdd"] = [str(container.group)]
     if override:
+        # A container's root in a user namespace may not write into a directory of another number
+        # without it.
         host["CapAdd"] = ["DAC_OVERRIDE"]
     if container.runtime:
         host["Runtime"] = container.runtime
@@ -126,6 +137,7 @@ def body_of(
     body: dict[str, Any] = {
         "Image": image,
         "Env": [f"{key}={value}" for key, value in variables.items()],
+        # Docker looks at this one.
         "NetworkDisabled": container.disable_network,
         "Labels": {**container.labels, **labels},
         "HostConfig": host,
@@ -162,6 +174,7 @@ def user_of(engine: Engine, image: str) -> str:
     """
     answer = engine.ask("GET", f"/images/{image}/json") or {}
     user = str((answer.get("Config") or {}).get("User") or "")
+    # The user comes first: "USER:GROUP".
     return "" if user.partition(":")[0] in _ROOT else user
 
 

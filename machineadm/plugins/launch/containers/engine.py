@@ -28,7 +28,9 @@ NEWEST: Final = (1, 47)
 VARIABLE: Final = "DOCKER_HOST"
 """Names the socket, `unix:///PATH`, for the engine's own command line and for this."""
 
+# A bound for the memory, whatever listens at the socket.
 _MOST: Final = 16 << 20
+# podman's first: its docker.sock, where there is one, leads to the same service.
 _SOCKETS: Final = ("podman/podman.sock", "docker.sock")
 _HINT: Final = (
     "a plugin in a container needs Docker, or podman with podman.socket enabled; containerd alone "
@@ -87,6 +89,8 @@ class Engine:
             EngineRefusalError: It answers with an error.
             PluginError: MA7235: It does not answer.
         """
+        # A new one for each call: no state of an earlier call, and no idle connection that the
+        # engine has closed.
         connection = _Connection(self.path, timeout)
         try:
             data = None if body is None else json.dumps(body)
@@ -105,6 +109,7 @@ class Engine:
         if cut:
             unfinished: PluginError = silent(self.path, EOFError("its answer is cut off"))
             raise unfinished
+        # An error's body is JSON with `message`, on every path of the API.
         if response.status >= 400:
             raise EngineRefusalError(response.status, _message(content) or response.reason)
         return _json(content)
@@ -128,6 +133,7 @@ class Engine:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(self.path)
+            # struct ucred of Linux: pid, uid, gid; 12 bytes.
             found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         # The user that listens, not who owns the file: the file may be a link, and its directory another's.
         _, user, _ = struct.unpack("iII", found)
@@ -146,6 +152,7 @@ class Engine:
         """
         connection = _Connection(self.path, 10)
         try:
+            # Without a version in the path, since this is how it is learned.
             connection.request("GET", "/_ping")
             response = connection.getresponse()
             response.read(_MOST)
@@ -162,6 +169,7 @@ class Engine:
                 f"what listens at {self.path} is not a container engine",
                 hint="look at DOCKER_HOST, and at what listens there",
             )
+        # The older of both: an engine refuses a version that it does not know.
         self.version = "{}.{}".format(*min(NEWEST, (int(major), int(minor))))
 
     async def attach(self, container: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -177,6 +185,8 @@ class Engine:
         """
         query = {"stream": "1", "stdout": "1", "stderr": "1"}
         target = self.target(f"/containers/{container}/attach", query)
+        # By hand: http.client would read ahead into its own buffer, and the first frames would be
+        # lost there.
         request = (
             f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
             "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
@@ -190,6 +200,8 @@ class Engine:
             writer.write(request.encode())
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
             status = int(head.split(b" ", 2)[1])
+            # A connection that is taken over answers 101; older engines 200, and send frames all
+            # the same.
             told = b"" if status in (101, 200) else await asyncio.wait_for(reader.read(4096), 5)
         except BaseException as error:
             writer.close()
@@ -222,6 +234,7 @@ def located(platform: str = sys.platform) -> Engine:
             engine.trusted()
         except OSError as error:
             reasons.append(f"{path}: {(error.strerror or str(error)).lower()}")
+            # Another socket may be the one that is served.
             continue
         engine.negotiate()
         return engine
@@ -246,6 +259,8 @@ def _candidates() -> list[str]:
         PluginError: MA7231: The variable names something else than a socket.
     """
     given = os.environ.get(VARIABLE, "")
+    # It counts alone, as for the engine's own command line; a TCP address would be another
+    # machine's.
     if given:
         if not given.startswith("unix:///"):
             raise PluginError(
@@ -256,6 +271,7 @@ def _candidates() -> list[str]:
         return [given.removeprefix("unix://")]
     directories = ["/run"]
     own = os.environ.get("XDG_RUNTIME_DIR", "")
+    # An ordinary user's own engine first.
     if own and os.geteuid():
         directories.insert(0, own)
     return [f"{directory}/{name}" for directory in directories for name in _SOCKETS]

@@ -70,13 +70,17 @@ class Watcher:
         self.unsure = False
         """Whether a container may be left; then it looks at the host's end, too."""
 
+        # Beside the shell of guard.py, which cannot speak HTTP over a socket.
         self._process = subprocess.Popen(
+            # -I and -S: neither environment nor site directories may bring code into what runs as
+            # root.
             [sys.executable, "-I", "-S", "-c", _SCRIPT, engine.path, engine.version, filters],
             # The pipe closes when the host ends, however it ends; that is what it waits for.
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
+            # Not the host's environment, which may have secrets.
             env={"PATH": os.defpath},
             start_new_session=True,
         )
@@ -92,6 +96,7 @@ class Watcher:
             except OSError:
                 pass  # it was killed itself
         try:
+            # It may be asking the engine just now; the agent must not hang for it.
             self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
@@ -117,11 +122,13 @@ def sweep(engine: Engine, name: str) -> list[str]:
         EngineRefusalError: It does not list them.
         PluginError: MA7235: It does not answer.
     """
+    # Only containers with our label are listed, so nobody else's are touched.
     query = {"all": "1", "filters": {"label": [HOST]}}
     removed = []
     for one in engine.ask("GET", "/containers/json", query) or ():
         labels = one.get("Labels") or {}
         its_own = labels.get(NAME) == name
+        # Kept for a person; its plugin's next start ends that.
         if DEBUG in labels and one.get("State") != "running":
             over = its_own
         else:
@@ -142,6 +149,7 @@ def remove(engine: Engine, container: str) -> None:
         PluginError: MA7235: The engine does not answer.
     """
     try:
+        # v: its anonymous volumes go with it.
         engine.ask("DELETE", f"/containers/{container}", {"force": "1", "v": "1"})
     except EngineRefusalError as error:
         # 409: somebody is removing it, such as the process above.
@@ -152,10 +160,12 @@ def remove(engine: Engine, container: str) -> None:
 def _is_over(owner: str) -> bool:
     """Whether the process of a label has ended; not so where that cannot be seen from here."""
     parts = owner.split("/")
+    # A label that is not ours says nothing.
     if len(parts) != 4 or not parts[2].isdigit():
         return False
     its_boot, its_namespace, number, began = parts
     boot, namespace = _world()
+    # Numbers of processes begin again with each boot.
     if its_boot != boot:
         return True
     return its_namespace == namespace and _began(int(number)) != began
@@ -181,6 +191,8 @@ def _began(number: int) -> str:
 def _remove_directory(directory: str) -> None:
     """Remove the directory of a host that was killed together with what cleans up after it."""
     parent, _, name = directory.rpartition("/")
+    # A label can be set by whoever may use the engine: only a directory as guard makes it is
+    # removed.
     if parent not in (tempfile.gettempdir(), "/tmp") or not name.startswith("machineadm-"):  # noqa: S108 - where guard makes them
         return
     try:
