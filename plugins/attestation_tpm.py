@@ -21,11 +21,16 @@ from typing import Any, ClassVar
 from machineadm.plugins.sdk import Attestation, CallError, Evidence, serve
 
 FORMAT = "application/vnd.machineadm.tpm-quote.v1+json"
+# In the range of the owner's persistent objects (0x81000000 to 0x817FFFFF), which tpm2_evictcontrol
+# -C o takes.
 HANDLE = "0x81010042"
+# 0 to 7 are what the firmware measures, boot loader and secure boot among it; a kernel's own are
+# further up.
 PCRS = "sha256:0,1,2,3,4,5,6,7"
 TIMEOUT = 60
 MOST = 1 << 20
 _PARTS = ("key", "quote", "signature", "pcrs")
+# TPM_ALG_ID of the hashes (TPM 2.0, part 2, 6.3).
 _BANKS = {0x4: "sha1", 0xB: "sha256", 0xC: "sha384", 0xD: "sha512"}
 _KEYS = {"tcti", "handle", "pcrs", "trustedKeys"}
 
@@ -73,6 +78,7 @@ class Tpm(Attestation):
             "handle": r"0x81[0-9a-fA-F]{6}",
             "pcrs": r"sha(1|256|384|512):[0-9]{1,2}(,[0-9]{1,2})*",
         }
+        # They become arguments of commands: none may begin with a hyphen or hold a blank.
         for name, form in forms.items():
             if name in settings and not re.fullmatch(form, str(settings[name])):
                 raise CallError(f"{name} is unfit")
@@ -98,8 +104,10 @@ class Tpm(Attestation):
         if not challenge:
             raise CallError("an empty challenge proves nothing")
         with tempfile.TemporaryDirectory() as directory:
+            # At each quote and not at the start: who verifies needs no TPM.
             self._require_key(directory)
             self._run(
+                # -F serialized is the form of the PCRs that tpm2_checkquote reads.
                 "tpm2_quote", "-c", self._handle, "-l", self._pcrs, "-q", _digest(challenge),
                 "-m", "quote", "-s", "signature", "-o", "pcrs", "-F", "serialized", "-g", "sha256",
                 directory=directory,
@@ -122,7 +130,9 @@ class Tpm(Attestation):
         if evidence.format != FORMAT:
             raise CallError(f"the evidence is not of format {FORMAT}")
         parts = _parts(evidence.evidence)
+        # Of the PEM as it is in the evidence; tpm2_checkquote below verifies with just these bytes.
         identity = f"tpm:{hashlib.sha256(parts['key']).hexdigest()}"
+        # Before anything is run: a key that nobody enrolled may have made any quote.
         if self._trusted is not None and identity not in self._trusted:
             raise CallError(f"the key {identity} is not one of trustedKeys")
         with tempfile.TemporaryDirectory() as directory:
@@ -141,6 +151,7 @@ class Tpm(Attestation):
     def _require_key(self, directory: str) -> None:
         """Have an attestation key in the TPM, made once."""
         known = self._run("tpm2_getcap", "handles-persistent", directory=directory)
+        # As numbers: tools write them in either case, and with or without leading zeros.
         if int(self._handle, 16) in [int(one, 16) for one in re.findall(r"0x[0-9a-fA-F]+", known)]:
             return
         # Without a resource manager a TPM has room for three objects, and nobody makes room but us.
@@ -152,6 +163,7 @@ class Tpm(Attestation):
             "-u", "ak.pub", directory=directory,
         )  # fmt: skip
         self._flush(directory)
+        # Persistent, so that the identity outlives a reboot.
         self._run("tpm2_evictcontrol", "-C", "o", "-c", "ak", self._handle, directory=directory)
         self._flush(directory)
 
@@ -164,9 +176,11 @@ class Tpm(Attestation):
         Raises:
             CallError: It is not there, or fails.
         """
+        # Built and not inherited: TPM2TOOLS_ variables of somebody else could lead to another TPM.
         environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "TPM2TOOLS_TCTI": self._tcti,
+            # The library's own warnings would be the first line of an error.
             "TSS2_LOG": "all+none",
         }
         try:
@@ -175,6 +189,7 @@ class Tpm(Attestation):
                 cwd=directory,
                 env=environment,
                 capture_output=True,
+                # A TPM that is reset, or a bus that hangs, may never answer.
                 timeout=TIMEOUT,
                 check=False,
             )
@@ -200,15 +215,18 @@ def _selection(quote: bytes) -> str:
         CallError: It is not one of a single bank.
     """
     try:
+        # Behind the magic number (4 bytes) and the type (2).
         at = 6
         for _ in range(2):  # the signer and the challenge, each with its length before it
             at += 2 + int.from_bytes(quote[at : at + 2], "big")
         at += 17 + 8  # the clock, the firmware
         count, algorithm, size = struct.unpack_from(">IHB", quote, at)
+        # A bit for each PCR, the lowest first (TPMS_PCR_SELECTION).
         chosen = int.from_bytes(quote[at + 7 : at + 7 + size], "little")
         bank = _BANKS[algorithm]
     except (struct.error, KeyError, IndexError):
         raise CallError("the quote cannot be decoded") from None
+    # tpm2_quote can quote several banks at once; the setting names one.
     if count != 1:
         raise CallError("PCRs of several banks are quoted")
     return f"{bank}:{','.join(str(n) for n in range(size * 8) if chosen >> n & 1)}"
@@ -220,10 +238,13 @@ def _parts(data: bytes) -> dict[str, bytes]:
     Raises:
         CallError: It is not evidence.
     """
+    # It comes from a machine that nobody trusts yet.
     if len(data) > MOST:
         raise CallError(f"the evidence is larger than {MOST} bytes")
     try:
         found = json.loads(data)
+        # validate: without it Python skips foreign characters, and two texts would be the same
+        # evidence.
         return {name: base64.b64decode(found[name], validate=True) for name in _PARTS}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CallError("the evidence cannot be decoded") from None

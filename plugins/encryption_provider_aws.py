@@ -24,6 +24,7 @@ MOST = 4096
 MOST_CIPHERTEXT = 6144
 """Bytes of what KMS decrypts at most."""
 
+# A DNS label, so that it can be part of an object's key without being encoded.
 _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
@@ -73,6 +74,7 @@ class Aws(EncryptionProvider):
         texts = {name: value for name, value in settings.items() if name != "passphrases"}
         if odd := [name for name, value in texts.items() if not isinstance(value, str)]:
             raise CallError(f"{odd[0]} must be a string")
+        # All is judged before any of it is kept: settings that are refused change nothing.
         account = Account(self._web, texts)
         endpoint = texts.get("endpoint", "")
         kms = texts.get("kmsEndpoint", f"https://kms.{account.region}.amazonaws.com")
@@ -91,10 +93,13 @@ class Aws(EncryptionProvider):
             CallError: There is none, or KMS does not decrypt it.
         """
         _require_name(provider)
+        # The settings first: they are on the machine, and need no right to the bucket.
         ciphertext = self._passphrases.get(provider) or self._object(provider)
         request = {
             "CiphertextBlob": base64.b64encode(ciphertext).decode(),
             "EncryptionContext": {CONTEXT: provider},
+            # Named, KMS decrypts with no other key; the ciphertext of a foreign account would do
+            # otherwise.
             **({"KeyId": self._key} if self._key else {}),
         }
         return self._told("Decrypt", request, "Plaintext")
@@ -110,6 +115,7 @@ class Aws(EncryptionProvider):
             raise CallError(f"a passphrase has 1 to {MOST} bytes, as KMS encrypts no more")
         if not self._key:
             raise CallError("the setting keyId says what encrypts, and is missing")
+        # What is in the settings hides the bucket's: to store it there would change nothing.
         self._require_changeable(provider)
         request = {
             "KeyId": self._key,
@@ -151,9 +157,11 @@ class Aws(EncryptionProvider):
         account = self._who()
         location = f"s3://{self._bucket}/{self._prefix}{provider}"
         url = object_url(location, account.region, self._endpoint)
+        # GET and DELETE without a body: urllib would give them a content type, which is not signed.
         body, extra = (data, BYTES) if method == "PUT" else (None, {})
         headers = account.signed(method, url, data, service="s3", headers=extra)
         with closing(self._web.ask(method, url, body, headers=headers)) as answer:
+            # One more than is good, to tell what is too large from what just fits.
             found = answer.read(MOST_CIPHERTEXT + 1)
         if method == "GET" and not 0 < len(found) <= MOST_CIPHERTEXT:
             raise CallError(f"{location} is empty, or larger than {MOST_CIPHERTEXT} bytes")
@@ -173,6 +181,8 @@ class Aws(EncryptionProvider):
             body,
             service="kms",
             headers={
+                # KMS's protocol (AWS JSON 1.1): the action is in a header, and both headers are
+                # signed.
                 "content-type": "application/x-amz-json-1.1",
                 "x-amz-target": f"TrentService.{action}",
             },
@@ -205,6 +215,7 @@ def _ciphertexts(given: object) -> dict[str, bytes]:
             found[name] = base64.b64decode(text, validate=True)
         except (ValueError, TypeError, binascii.Error):
             raise CallError(f"passphrases: {name} is not base64") from None
+        # An empty one is no ciphertext, and would be looked for in the bucket in silence.
         if not found[name]:
             raise CallError(f"passphrases: {name} is empty")
     return found
@@ -221,6 +232,7 @@ def _refusal(body: bytes) -> str:
         kind = str(json.loads(body)["__type"]).rpartition("#")[2]
     except (ValueError, KeyError, TypeError):
         return ""
+    # What a server says goes into an error: its kind alone, and only in letters.
     return kind if re.fullmatch(r"[A-Za-z0-9.]{1,100}", kind) else ""
 
 

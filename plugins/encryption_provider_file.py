@@ -11,7 +11,9 @@ from typing import Any, ClassVar, NoReturn
 from machineadm.plugins.sdk import CallError, EncryptionProvider, serve
 
 DIRECTORY = "/etc/machineadm/provider-passphrases"
+# One passphrase of a person or a generator is far shorter: the bound is for the memory.
 MOST = 64 * 1024
+# No slash and no dot: a name cannot lead out of the directory.
 _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
@@ -50,11 +52,15 @@ class Files(EncryptionProvider):
         """
         path = self._path(provider)
         try:
+            # O_NOFOLLOW and O_NONBLOCK: neither a link to another file nor a FIFO that nobody
+            # writes to.
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             _refuse(path, error)
         try:
+            # By the descriptor: what is judged is what is read.
             _require_private(path, os.fstat(descriptor))
+            # Room for the newline, and for one more to tell what is too large.
             data = os.read(descriptor, MOST + 2)
         finally:
             os.close(descriptor)
@@ -70,14 +76,18 @@ class Files(EncryptionProvider):
             CallError: It is unfit, or cannot be written.
         """
         path = self._path(provider)
+        # With a newline at its end it would come back without one.
         if not passphrase or len(passphrase) > MOST or passphrase.endswith(b"\n"):
             raise CallError(f"a passphrase has 1 to {MOST} bytes, and no newline at its end")
         try:
             os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            # 0600 from the start (mkstemp), and in the same directory, so that the rename is one
+            # step.
             descriptor, scratch = tempfile.mkstemp(dir=self.directory)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(passphrase)
                 file.flush()
+                # Before the rename, or a power cut could leave the name with no content.
                 os.fsync(descriptor)
             os.replace(scratch, path)
         except OSError as error:
@@ -106,6 +116,7 @@ class Files(EncryptionProvider):
 def _require_private(path: str, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise CallError(f"{path} is not a regular file")
+    # Somebody else's file could be changed, or be made readable again, at any time.
     if found.st_uid not in (0, os.geteuid()):
         raise CallError(f"{path} belongs to user {found.st_uid}")
     if found.st_mode & 0o077:

@@ -44,8 +44,10 @@ class Aws(Infrastructure):
             raise CallError(f"there is no setting {min(unknown)!r}")
         if odd := [name for name, value in settings.items() if not isinstance(value, str)]:
             raise CallError(f"{odd[0]} must be a string")
+        # Judged before anything is kept: settings that are refused change nothing.
         account = Account(self._web, settings)
         endpoint = settings.get("endpoint", "")
+        # The signature covers the host, but the data would be in the clear over http.
         if endpoint:
             require_url(endpoint)
         self._account = account
@@ -87,6 +89,7 @@ class Aws(Infrastructure):
         url, account = self._url(location)
         extra = {} if data is None else BYTES
         headers = account.signed(method, url, data or b"", service="s3", headers=extra)
+        # The answer's body is not read: what counts is the status, which ask() has judged.
         self._web.ask(method, url, data, headers=headers).close()
 
     def _url(self, location: str) -> tuple[str, Account]:

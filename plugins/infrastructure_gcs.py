@@ -15,6 +15,7 @@ from machineadm.plugins.sdk.web import AbsentError, Web, all_of, require_url
 
 ENDPOINT = "https://storage.googleapis.com"
 METADATA = "http://metadata.google.internal"
+# The account that the instance was given; `default` is its alias.
 ACCOUNT = "computeMetadata/v1/instance/service-accounts/default/token"
 MOST = 64 << 20
 """Bytes that are stored."""
@@ -62,6 +63,8 @@ class Gcs(Infrastructure):
                 raise CallError(f"{name} must be a string")
         endpoint = settings.get("endpoint", ENDPOINT)
         require_url(endpoint)
+        # Plain http is the metadata server's only protocol; it is reached over a link-local
+        # address.
         metadata = settings.get("metadataEndpoint", METADATA)
         require_url(metadata, plain=True)
         self._endpoint, self._metadata = endpoint.rstrip("/"), metadata.rstrip("/")
@@ -71,6 +74,7 @@ class Gcs(Infrastructure):
 
     def fetch(self, location: str) -> Iterator[bytes]:
         """See `Infrastructure`."""
+        # alt=media: without it the answer is the object's metadata.
         yield from self._web.pieces(f"{self._object(location)}?alt=media", headers=self._headers())
 
     def report(self, location: str, status: bytes) -> None:
@@ -101,12 +105,14 @@ class Gcs(Infrastructure):
 
     def _put(self, location: str, data: bytes, kind: str) -> None:
         bucket, name = _parts(location)
+        # uploadType=media is one request; an existing object is replaced whole.
         url = f"{self._endpoint}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={quote(name, safe='')}"
         headers = {"Content-Type": kind, **self._headers()}
         self._web.ask("POST", url, data, headers=headers).close()
 
     def _object(self, location: str) -> str:
         bucket, name = _parts(location)
+        # With its slashes encoded: in this API the object's name is one segment of the path.
         return f"{self._endpoint}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
 
     def _location(self, name: str) -> str:
@@ -122,8 +128,11 @@ class Gcs(Infrastructure):
         """
         if self._anonymous:
             return {}
+        # monotonic: a clock that is set during the boot must not keep an old token.
         if time.monotonic() > self._good_until:
+            # Before the question: how long it took counts against the token.
             began = time.monotonic()
+            # Without this header the metadata server refuses, so that no redirect can ask it.
             headers = {"Metadata-Flavor": "Google"}
             url = f"{self._metadata}/{ACCOUNT}"
             with closing(self._web.ask("GET", url, headers=headers, plain=True)) as answer:
@@ -133,6 +142,7 @@ class Gcs(Infrastructure):
                     good_until = began + float(found["expires_in"]) - 60
                 except (ValueError, KeyError, TypeError):
                     raise CallError("the metadata server gives no token") from None
+            # It becomes a header, where a second line would be another one.
             if not token.isprintable():
                 raise CallError("the metadata server gives a token with more than one line")
             self._token, self._good_until = token, good_until

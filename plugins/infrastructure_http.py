@@ -51,14 +51,17 @@ class Http(Infrastructure):
             isinstance(one, str) for one in headers.values()
         ):
             raise CallError("headers must be an object of strings")
+        # A newline in a value would begin a header of its own.
         if any(re.search(r"[^\x20-\x7e]", f"{name}{value}") for name, value in headers.items()):
             raise CallError("headers must be printable ASCII")
         timeout = settings.get("timeoutSeconds", TIMEOUT)
+        # True is an int to Python, and would be a second.
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0:
             raise CallError("timeoutSeconds must be a positive number")
         base = settings.get("baseURL", "")
         if base:
             require_url(base)
+        # Made before it is kept: settings that are refused change nothing.
         web = Web(headers=headers, ca_file=settings.get("caFile", ""), timeout=float(timeout))
         self._web, self._base = web, str(base).rstrip("/")
 
@@ -68,6 +71,7 @@ class Http(Infrastructure):
 
     def report(self, location: str, status: bytes) -> None:
         """See `Infrastructure`; a POST of JSON."""
+        # urllib would call a body without a type a form.
         headers = {"Content-Type": "application/json"}
         self._web.ask("POST", location, status, headers=headers).close()
 
@@ -97,6 +101,7 @@ class Http(Infrastructure):
     def _location(self, name: str) -> str:
         if not self._base:
             raise CallError("the setting baseURL says where things are stored, and is missing")
+        # Servers and proxies fold such segments, also encoded ones, and would leave the base URL.
         if name in ("", ".", "..") or "/" in name:
             raise CallError(f"{name!r} is not a name that can be stored")
         return f"{self._base}/{quote(name, safe='')}"
