@@ -175,8 +175,10 @@ SERVICES = ["EC2", "OpenStack", "GCE", "Azure"]
     ],
 )
 def test_an_answer_that_is_none_is_taken_for_none(platform: str, fault: str, said: str) -> None:
+    # An answer that comes is not raced against the clock; one that does not is waited for briefly.
+    budget = 0.3 if said.startswith("no whole answer") else 30
     with standing_in(platform, fault) as (host, service), pytest.raises(UnknownError) as caught:
-        source(platform, host).value("v1.instance_id", 0.3)
+        source(platform, host).value("v1.instance_id", budget)
 
     assert said in caught.value.reason
     assert LINK_LOCAL not in said

@@ -513,7 +513,7 @@ def test_nothing_is_left_in_the_engine_of_a_host_that_is_ended(
         assert host.stdout.readline() == b"started\n"
         assert len(engine.boxes) == 1
         host.send_signal(end)
-        host.wait(30)
+        host.wait(120)
 
     until("the end of the container", lambda: not engine.boxes)
     until("the end of all processes", lambda: not processes_below(plugins_directory))
