@@ -146,6 +146,12 @@ LabelValue = Annotated[
 ]
 """The value of a label or a taint; may be empty."""
 
+_HOST_NAME = r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$"
+NODE_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+
+PLAIN_NAMES: Final = frozenset((f"^{DNS_NAME}$", _HOST_NAME, NODE_NAME))
+"""Patterns that a name such as `web-1.example.com` is known to match without them, as with `PLAIN_PATHS`."""
+
 HostName = Annotated[
     str,
     Meta(
@@ -153,7 +159,7 @@ HostName = Annotated[
         max_length=253,
         extra={
             "oneLine": True,
-            "pattern": r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$",
+            "pattern": _HOST_NAME,
             "expected": "a host name",
         },
     ),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 
 from machineadm.api.later import Later
-from machineadm.api.meta import PLAIN_PATHS
+from machineadm.api.meta import PLAIN_NAMES, PLAIN_PATHS
 from machineadm.api.pruned import PRUNED
 from machineadm.redaction import Secret
 
@@ -26,6 +26,7 @@ _CONTROL: Final = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 # For str.translate(), which removes what maps to None: with isalnum() that is two calls in C, and
 # no pattern has to be compiled at a start.
 _WITHOUT_MARKS: Final = dict.fromkeys(map(ord, "/._-"))
+_WITHOUT_JOINTS: Final = dict.fromkeys(map(ord, ".-"))
 # Filled as documents name fields: to read the annotations of all types would build the branches
 # that api.later keeps unbuilt.
 _checks: dict[type, dict[str, Check | None]] = {}
@@ -105,7 +106,11 @@ def matches(text: str, pattern: str) -> bool:
     """Whether a text matches a pattern of the types."""
     # search() as in Kubernetes: a CRD's pattern is not anchored by itself (JSON Schema, 6.3.3). `$`
     # also matches before a last newline in Python, which oneLine refuses.
-    return (pattern in PLAIN_PATHS and is_plain_path(text)) or re.search(pattern, text) is not None
+    return (
+        (pattern in PLAIN_PATHS and is_plain_path(text))
+        or (pattern in PLAIN_NAMES and is_plain_name(text))
+        or re.search(pattern, text) is not None
+    )
 
 
 def is_plain_path(text: str) -> bool:
@@ -117,6 +122,22 @@ def is_plain_path(text: str) -> bool:
         and "/." not in text
         and text.isascii()
         and text.translate(_WITHOUT_MARKS).isalnum()
+    )
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a text is a name of lower-case letters, digits, hyphens and dots that Kubernetes takes; False if it may still be one."""
+    return (
+        # Of at most a label's length, so that none of its labels is longer.
+        len(text) <= 63
+        and text.isascii()
+        and text.islower()
+        and text[0] not in "-."
+        and text[-1] not in "-."
+        and ".." not in text
+        and ".-" not in text
+        and "-." not in text
+        and text.translate(_WITHOUT_JOINTS).isalnum()
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, field
 
 from machineadm.api.meta import (
+    NODE_NAME,
     ApiStruct,
     Duration,
     HostPath,
@@ -267,7 +268,7 @@ NodeName = Annotated[
         max_length=253,
         extra={
             "oneLine": True,
-            "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+            "pattern": NODE_NAME,
         },
     ),
 ]

@@ -7,7 +7,6 @@ plugins, kubeadm's phases and patch targets. An entry that differs between minor
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
@@ -93,5 +92,7 @@ def names() -> Any:
 
 
 def _load(name: str) -> Any:
-    # By pkgutil and not by a path: in the agent's one file there is no directory to read from.
-    return msgspec.json.decode(pkgutil.get_data(__package__, name) or b"{}")
+    # By the loader and not by a path: in the agent's one file there is no directory to read from. pkgutil asks it, too,
+    # after it has imported more modules than all the tables take to read.
+    path = __file__.rpartition("/")[0]
+    return msgspec.json.decode(__loader__.get_data(f"{path}/{name}"))  # type: ignore[name-defined]

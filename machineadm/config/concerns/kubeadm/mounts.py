@@ -7,7 +7,6 @@ others, and a later one replaces an earlier one. The kubelet refuses a pod with 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -50,8 +49,16 @@ _WHERE_THERE: Final = (
 """kubeadm mounts those that the machine has, each by its path with hyphens for slashes."""
 
 # By the ending, since no table of Kubernetes says which flags are paths of files to be read.
-_READ: Final = re.compile(
-    r".*(-file|-config|kubeconfig|-cafile|-certfile|-keyfile|-client-certificate|-client-key|-certificate-authority)|config"
+_READ: Final = (
+    "-file",
+    "-config",
+    "kubeconfig",
+    "-cafile",
+    "-certfile",
+    "-keyfile",
+    "-client-certificate",
+    "-client-key",
+    "-certificate-authority",
 )
 _WRITTEN: Final = frozenset({"log-file", "lock-file"})
 """Arguments whose value is a path, and which of them are not read."""
@@ -360,7 +367,8 @@ def files_are_seen(kubernetes: KubernetesConfig) -> Iterator[Finding]:
             # A relative path is resolved in the container's working directory, which nobody relies
             # on.
             path = argument.value or ""
-            if not _READ.fullmatch(argument.name) or argument.name in _WRITTEN or path[:1] != "/":
+            read = argument.name.endswith(_READ) or argument.name == "config"
+            if not read or argument.name in _WRITTEN or path[:1] != "/":
                 continue
             if not _is_seen(path, kubernetes, component):
                 yield finding(
