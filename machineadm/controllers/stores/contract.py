@@ -106,7 +106,7 @@ class ContractObject(Cached, frozen=True, kw_only=True):
             return None
         try:
             return msgspec.json.decode(data, type=Answer)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             message = f"{self.kind} {self.name}: status.configurations of {name}: {error}"
             raise StoreError("StoreNotReady", message) from None
 
@@ -151,7 +151,7 @@ class _Secret(msgspec.Struct):
 
 
 def contract_object(data: bytes, group: str, kind: str) -> ContractObject:
-    """Project such a store. Raises `msgspec.ValidationError` where it is no object at all."""
+    """Project such a store. Raises `msgspec.ValidationError` where it is not an object at all."""
     read = msgspec.json.decode(data, type=_Object)
     meta, problem = read.metadata, ""
     status, spec, answers = _Status(), _Spec(), {}
@@ -160,7 +160,7 @@ def contract_object(data: bytes, group: str, kind: str) -> ContractObject:
         spec = msgspec.json.decode(read.spec, type=_Spec)
         for one in status.configurations:
             answers[msgspec.json.decode(one, type=_Named).name] = bytes(one)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         # Another's object, and so hostile until shown otherwise: it is named, and holds up no other.
         problem = str(error)
     ready = next((one for one in status.conditions if one.type == "Ready"), None)
