@@ -106,7 +106,7 @@ class ContractObject(Cached, frozen=True, kw_only=True):
             return None
         try:
             return msgspec.json.decode(data, type=Answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeError) as error:
             message = f"{self.kind} {self.name}: status.configurations of {name}: {error}"
             raise StoreError("StoreNotReady", message) from None
 
@@ -160,7 +160,7 @@ def contract_object(data: bytes, group: str, kind: str) -> ContractObject:
         spec = msgspec.json.decode(read.spec, type=_Spec)
         for one in status.configurations:
             answers[msgspec.json.decode(one, type=_Named).name] = bytes(one)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError) as error:
         # Another's object, and so hostile until shown otherwise: it is named, and holds up no other.
         problem = str(error)
     ready = next((one for one in status.conditions if one.type == "Ready"), None)
