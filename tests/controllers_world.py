@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from machineadm.api.v1alpha1.agent_source import AgentSource
 from machineadm.controllers.bootstrap.act import Actor, Limits, ReportTo
 from machineadm.controllers.bootstrap.controller import BootstrapController
 from machineadm.controllers.capi.certificates import (
@@ -24,6 +25,7 @@ from machineadm.controllers.capi.types import CLUSTER_LABEL, CONTROL_PLANE_LABEL
 from machineadm.controllers.capi.workload import Workloads
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.events import Events
+from machineadm.controllers.runtime.resources import MACHINE_BOOTSTRAPS, Resource
 from machineadm.controllers.stores.opening import Stores
 from tests.fakes.apiserver import ApiServer, Object, client_of
 
@@ -41,10 +43,14 @@ class World:
         controller: The one that runs; `restart` makes a new one with empty caches.
         now: What the clock says.
         report_to: Where machines report; nowhere, unless a test says so before `restart`.
+        serves: What the controller makes data of; as above.
+        agent: Where machines of KubeadmConfigs get the agent from; as above.
     """
 
     def __init__(self, management: ApiServer, workload: ApiServer, client: Client) -> None:
         self.report_to: ReportTo | None = None
+        self.serves: Resource = MACHINE_BOOTSTRAPS
+        self.agent: AgentSource | None = None
         self.management = management
         self.workload = workload
         self.now = START
@@ -64,6 +70,7 @@ class World:
             now=lambda: self.now,
             limits=Limits(),
             report_to=self.report_to,
+            agent=self.agent,
             # The same in every world, so that two of them can be compared.
             random=bytes,
         )
@@ -82,6 +89,7 @@ class World:
             interval=0.0,
             workers=4,
             events=self.events,
+            serves=self.serves,
         )
 
     async def close(self) -> None:
@@ -175,6 +183,18 @@ class World:
             },
         )
 
+    async def kubeadm_config(
+        self, name: str, *, control_plane: bool = False, version: str = "v1.34.4", **spec: Any
+    ) -> Object:
+        """A Machine and its KubeadmConfig of the same name, as a KubeadmControlPlane or a MachineSet makes them."""
+        made = await self.machine(name, control_plane=control_plane, version=version)
+        await self.management.remove("machinebootstraps", name)
+        meta = {key: made["metadata"][key] for key in ("name", "labels", "ownerReferences")}
+        body = {"metadata": meta | {"generation": 1}, "spec": spec}
+        if self.serves != MACHINE_BOOTSTRAPS:
+            body["apiVersion"] = self.serves.api_version
+        return await self.management.put("kubeadmconfigs", body)
+
     async def pool(self, name: str, replicas: int = 2, **spec: Any) -> Object:
         """A MachinePool and its MachineBootstrap of the same name."""
         labels = {CLUSTER_LABEL: "prod"}
@@ -220,14 +240,15 @@ class World:
 
     def condition(self, name: str, type_: str = "DataSecretAvailable") -> tuple[str, str]:
         """Status and reason of a condition; empty where it is not there."""
-        status = self.management.get("machinebootstraps", name).get("status", {})
-        for one in status.get("conditions", ()):
+        status = self.management.get(self.serves.plural, name).get("status", {})
+        for one in (status.get("v1beta2") or status).get("conditions", ()):
             if one["type"] == type_:
                 return one["status"], one["reason"]
         return "", ""
 
     def message(self, name: str, type_: str = "DataSecretAvailable") -> str:
-        conditions = self.management.get("machinebootstraps", name)["status"]["conditions"]
+        status = self.management.get(self.serves.plural, name)["status"]
+        conditions = (status.get("v1beta2") or status)["conditions"]
         return str(next(one.get("message", "") for one in conditions if one["type"] == type_))
 
     def data(self, name: str) -> bytes:

@@ -15,7 +15,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from machineadm.api.v1alpha1.agent_source import AgentSource
 from machineadm.controllers.bootstrap.act import Actor, Limits, ReportTo
+from machineadm.controllers.bootstrap.adoption import AGENT_FLAG, AgentError, agent_of
 from machineadm.controllers.bootstrap.controller import BootstrapController
 from machineadm.controllers.capi.workload import Workloads
 from machineadm.controllers.reports.intake import Intake
@@ -26,8 +28,12 @@ from machineadm.controllers.runtime.kubeconfig import KubeconfigError, connected
 from machineadm.controllers.runtime.lease import Election
 from machineadm.controllers.runtime.logs import set_up
 from machineadm.controllers.runtime.metrics import Metrics
-from machineadm.controllers.runtime.process import Endpoints, Listener, Process
-from machineadm.controllers.runtime.resources import LEASES
+from machineadm.controllers.runtime.process import Controller, Endpoints, Listener, Process
+from machineadm.controllers.runtime.resources import (
+    KUBEADM_CONFIGS,
+    KUBEADM_CONFIGS_V1BETA1,
+    LEASES,
+)
 from machineadm.controllers.runtime.serving import (
     AddressError,
     Certificates,
@@ -35,6 +41,7 @@ from machineadm.controllers.runtime.serving import (
     address,
     self_signed,
 )
+from machineadm.controllers.runtime.together import Together
 from machineadm.controllers.stores.opening import Stores
 from machineadm.controllers.stores.status import StoreKeeper
 
@@ -53,10 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         connection = connected(parsed.kubeconfig)
         reports = _reports(parsed)
-    except (KubeconfigError, AddressError) as error:
+        agent = _agent(parsed)
+    except (KubeconfigError, AddressError, AgentError) as error:
         print(f"{_NAME}: {error}", file=sys.stderr)
         return _USAGE
-    return asyncio.run(_serve(connection, parsed, reports))
+    return asyncio.run(_serve(connection, parsed, reports, agent))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,6 +162,25 @@ def _parser() -> argparse.ArgumentParser:
         help="authorities that machines trust for that beside their own store, in PEM",
     )
     add(
+        "--kubeadmconfigs",
+        choices=("none", "all"),
+        default="none",
+        help="serve the KubeadmConfigs of Cluster API's own provider as well, instead of its controller (default: none)",
+    )
+    add(
+        "--kubeadmconfigs-version",
+        choices=("v1beta1", "v1beta2"),
+        default="v1beta2",
+        help="version in which they are read and their status is written (default: v1beta2)",
+    )
+    add(
+        AGENT_FLAG,
+        default="",
+        metavar="TEXT",
+        help="where their machines get the agent from: spec.agent of a MachineBootstrap in YAML or JSON, as {preinstalled: {}};"
+        " an annotation of the Cluster wins",
+    )
+    add(
         "--log-format",
         choices=("text", "json"),
         default="text",
@@ -176,6 +203,17 @@ def _address(text: str) -> tuple[str | None, int] | None:
         return address(text)
     except AddressError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _agent(parsed: argparse.Namespace) -> AgentSource | None:
+    """Where machines of KubeadmConfigs get the agent from.
+
+    Raises:
+        AgentError: It cannot be used.
+    """
+    # 0 for the same reason as with reports.
+    text = parsed.kubeadmconfig_agent
+    return None if text in ("", "0") else agent_of(text, AGENT_FLAG)
 
 
 class _Reports(NamedTuple):
@@ -222,7 +260,10 @@ def _bundle(file: str) -> str:
 
 
 async def _serve(
-    connection: Connection, parsed: argparse.Namespace, reports: _Reports | None
+    connection: Connection,
+    parsed: argparse.Namespace,
+    reports: _Reports | None,
+    agent: AgentSource | None,
 ) -> int:
     def now() -> datetime:
         return datetime.now(timezone.utc)
@@ -237,22 +278,39 @@ async def _serve(
         limits = Limits(
             token_ttl=parsed.bootstrap_token_ttl, token_max_age=parsed.bootstrap_token_max_age
         )
+        actor = Actor(
+            client,
+            workloads,
+            stores,
+            now=now,
+            limits=limits,
+            report_to=reports.to if reports else None,
+            agent=agent,
+        )
         controller = BootstrapController(
             client,
-            Actor(
-                client,
-                workloads,
-                stores,
-                now=now,
-                limits=limits,
-                report_to=reports.to if reports else None,
-            ),
+            actor,
             namespace=parsed.namespace,
             watch_filter=parsed.watch_filter,
             workers=parsed.concurrency,
             now=now,
             events=events,
         )
+        served: Controller = controller
+        if parsed.kubeadmconfigs == "all":
+            old = parsed.kubeadmconfigs_version == "v1beta1"
+            adopts = BootstrapController(
+                client,
+                actor,
+                namespace=parsed.namespace,
+                watch_filter=parsed.watch_filter,
+                workers=parsed.concurrency,
+                now=now,
+                events=events,
+                serves=KUBEADM_CONFIGS_V1BETA1 if old else KUBEADM_CONFIGS,
+                shares=controller,
+            )
+            served = Together((controller, adopts))
         namespace = parsed.leader_elect_namespace or connection.namespace or "default"
         election = None
         if parsed.leader_elect:
@@ -290,7 +348,7 @@ async def _serve(
             tls = kept.context if kept else None
             more = (Listener(name="reports", app=intake.app(), at=reports.at, tls=tls),)
         process = Process(
-            controller,
+            served,
             beside=beside,
             election=election,
             lease=About(resource=LEASES, namespace=namespace, name=_NAME),

@@ -70,6 +70,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, str] = {}
     """Values of placeholders."""
 
+    filled_in: bool = False
+    """It was read from a cluster: whatever looks like a placeholder is there to stay."""
+
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One document that was converted."""
@@ -280,7 +283,7 @@ def _of_role(document: Document, around: _Around, role: Role | None, suffix: str
     alone = document.kind == "KubeadmConfig" and init is not None and not init.is_empty
     setting = Setting(
         machine=Machine(jinja=True),
-        envsubst=placeholders.is_meant(text),
+        envsubst=not request.filled_in and placeholders.is_meant(text),
         # A template is of a MachineDeployment; a single machine that says how it initializes may be a control plane's.
         worker=document.kind.startswith("KubeadmConfig") and not alone,
         inlined=to == "MachineConfiguration",

@@ -19,6 +19,7 @@ from machineadm.controllers.runtime.client import Client, Connection
 Object = dict[str, Any]
 _PLURALS = {
     "machinebootstraps": "MachineBootstrap",
+    "kubeadmconfigs": "KubeadmConfig",
     "machines": "Machine",
     "machinepools": "MachinePool",
     "clusters": "Cluster",
@@ -32,6 +33,7 @@ _PLURALS = {
 _REVIEWS = ("tokenreviews", "subjectaccessreviews")
 _VERSIONS = {
     "machinebootstraps": "bootstrap.cluster.x-k8s.io/v1alpha1",
+    "kubeadmconfigs": "bootstrap.cluster.x-k8s.io/v1beta2",
     "machines": "cluster.x-k8s.io/v1beta2",
     "machinepools": "cluster.x-k8s.io/v1beta2",
     "clusters": "cluster.x-k8s.io/v1beta2",

@@ -17,11 +17,20 @@ from typing import Any, Final
 import msgspec
 
 from machineadm.api.formats import seconds
+from machineadm.api.v1alpha1.agent_source import AgentSource
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import Reporting
+from machineadm.controllers.bootstrap import adoption
 from machineadm.controllers.bootstrap.conditions import STORE_NOT_SYNCED, Outcome, Said
-from machineadm.controllers.bootstrap.decide import Facts, Keep, Lock, Make, RoleName
+from machineadm.controllers.bootstrap.decide import (
+    MADE_ANNOTATION,
+    Facts,
+    Keep,
+    Lock,
+    Make,
+    RoleName,
+)
 from machineadm.controllers.bootstrap.references import references_of
 from machineadm.controllers.bootstrap.rendering import (
     UnfitError,
@@ -152,6 +161,7 @@ class Actor:
         now: The time.
         limits: How long tokens live.
         report_to: Where machines report; None: nowhere.
+        agent: Where machines of KubeadmConfigs get the agent from; None: their Cluster says it.
         random: Returns random bytes, for a cluster's token key alone.
     """
 
@@ -164,6 +174,7 @@ class Actor:
         now: Callable[[], datetime],
         limits: Limits,
         report_to: ReportTo | None = None,
+        agent: AgentSource | None = None,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._client = client
@@ -172,6 +183,7 @@ class Actor:
         self._now = now
         self._limits = limits
         self._report_to = report_to
+        self._agent = agent
         self._random = random
         self._stand_ins: dict[Purpose, Pair] = {}
 
@@ -242,7 +254,7 @@ class Actor:
             )
             cluster = msgspec.structs.replace(cluster, endpoint=endpoint)
         try:
-            read = decoded(bootstrap.raw, bootstrap.name)
+            read = self._read(bootstrap, role, machine, cluster)
             resources = await self._resources(read, bootstrap.namespace)
             place = await self._place(bootstrap, read, machine)
             await self._rendered(
@@ -354,10 +366,22 @@ class Actor:
 
     # Making data.
 
+    def _read(
+        self, bootstrap: Bootstrap, role: RoleName, machine: Machine, cluster: Cluster
+    ) -> MachineBootstrap:
+        """What is to be rendered.
+
+        Raises:
+            UnfitError: It has problems.
+        """
+        if bootstrap.adopted:
+            return adoption.converted(bootstrap, role, machine, cluster, self._agent)
+        return decoded(bootstrap.raw, bootstrap.name)
+
     async def _make(self, facts: Facts, decision: Make) -> Done:
         bootstrap, role = facts.bootstrap, decision.role
         machine, cluster = decision.machine, decision.cluster
-        read = decoded(bootstrap.raw, bootstrap.name)
+        read = self._read(bootstrap, role, machine, cluster)
         place = await self._place(bootstrap, read, machine)
         if place is not None and await self._is_published(bootstrap):
             # Whoever published it has stored what it refers to. Stored again, it would be something else if the spec was edited.
@@ -368,7 +392,8 @@ class Actor:
             message = f"another Machine initializes Cluster {cluster.name}"
             waits = Said(status="False", reason="WaitingForInitLock", message=message)
             return Done(outcome=Outcome(said={"DataSecretAvailable": waits}))
-        pairs = await self._certificates(cluster, read, role)
+        provided = bootstrap.adopted and cluster.control_plane_provided
+        pairs = await self._certificates(cluster, read, role, provided=provided)
         key = await self._token_key(cluster)
         seed = Seed(uid=bootstrap.uid)
         token: Token | None = None
@@ -443,7 +468,8 @@ class Actor:
         if place is not None and place.reporting is not None:
             return place.reporting
         to = self._report_to
-        if to is None or machine.pool:
+        # Reports are taken in for MachineBootstraps.
+        if to is None or machine.pool or bootstrap.adopted:
             # One MachineBootstrap could not say which of a pool's machines failed.
             return None
         token = report_token(key, bootstrap.uid)
@@ -690,7 +716,7 @@ class Actor:
     # Certificates.
 
     async def _certificates(
-        self, cluster: Cluster, read: MachineBootstrap, role: RoleName
+        self, cluster: Cluster, read: MachineBootstrap, role: RoleName, *, provided: bool = False
     ) -> dict[Purpose, Pair]:
         wanted: tuple[Purpose, ...] = ("ca",) if role == "JoinWorker" else PURPOSES
         pairs: dict[Purpose, Pair] = {}
@@ -707,6 +733,11 @@ class Actor:
                 f"with external etcd its authority is given: create Secret {name} with tls.crt"
             )
             raise CertificateError("ExternalNotFound", message)
+        if missing and provided and role == "Initialize":
+            # It makes them before its first machine, and two authorities of one cluster would be worse than none.
+            names = ", ".join(secret_name(cluster.name, one) for one in missing)
+            message = f"the control plane provider makes the certificates, and has not made {names}"
+            raise CertificateError("MissingCertificate", message)
         if missing and role != "Initialize":
             names = ", ".join(secret_name(cluster.name, one) for one in missing)
             message = f"the cluster runs, and its certificates are gone: restore {names}"
@@ -859,7 +890,7 @@ class Actor:
         seed: Seed,
     ) -> None:
         """Give a pool's data the next token. The one before lives to its end: who has read the data may still use it."""
-        read = decoded(bootstrap.raw, bootstrap.name)
+        read = self._read(bootstrap, "JoinWorker", pool, cluster)
         resources = await self._resources(read, bootstrap.namespace)
         pairs = await self._certificates(cluster, read, "JoinWorker")
         key = await self._token_key(cluster)
@@ -967,6 +998,8 @@ class Actor:
             annotations[STORED_ANNOTATION] = str(stored)
         if reports:
             annotations[REPORT_SEED_ANNOTATION] = bootstrap.uid
+        if bootstrap.adopted:
+            annotations[MADE_ANNOTATION] = "machineadm"
         body = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -1060,8 +1093,8 @@ def _available(name: str) -> Outcome:
 
 def _controlled_by(bootstrap: Bootstrap) -> dict[str, Any]:
     return {
-        "apiVersion": MACHINE_BOOTSTRAPS.api_version,
-        "kind": MACHINE_BOOTSTRAPS.kind,
+        "apiVersion": bootstrap.resource.api_version,
+        "kind": bootstrap.resource.kind,
         "name": bootstrap.name,
         "uid": bootstrap.uid,
         "controller": True,

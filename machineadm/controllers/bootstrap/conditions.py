@@ -99,7 +99,12 @@ def whole_status(bootstrap: Bootstrap, outcome: Outcome, now: str) -> dict[str, 
     ]
     created = bootstrap.data_secret_created or outcome.data_secret is not None
     name = outcome.data_secret or bootstrap.data_secret
-    status: dict[str, Any] = {"conditions": msgspec.to_builtins(conditions)}
+    # Others' conditions that are taken over may have no generation, and null is not one.
+    listed = [
+        {name: value for name, value in one.items() if value is not None}
+        for one in msgspec.to_builtins(conditions)
+    ]
+    status: dict[str, Any] = {"conditions": listed}
     if not outcome.paused:
         status["observedGeneration"] = bootstrap.generation
     elif bootstrap.observed_generation:
@@ -196,7 +201,8 @@ def summary(findings: Iterable[tuple[str, str, str]], most: int = 5) -> str:
         most: How many are spelled out.
     """
     lines = [
-        f"{path}: {text} ({code})" if path else f"{text} ({code})" for code, path, text in findings
+        (f"{path}: " if path else "") + text + (f" ({code})" if code else "")
+        for code, path, text in findings
     ]
     rest = len(lines) - most
     return "; ".join(lines[:most]) + (f"; and {rest} more" if rest > 0 else "")

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
+from machineadm.controllers.bootstrap import adoption
 from machineadm.controllers.bootstrap import decide as decisions
 from machineadm.controllers.bootstrap.act import Actor, Done
 from machineadm.controllers.bootstrap.conditions import (
+    OWNED,
     Outcome,
     Said,
     owned_part,
@@ -23,6 +25,7 @@ from machineadm.controllers.bootstrap.decide import Facts, decide, machine_owner
 from machineadm.controllers.bootstrap.news import news
 from machineadm.controllers.bootstrap.references import references_of
 from machineadm.controllers.bootstrap.rendering import UnfitError, decoded
+from machineadm.controllers.capi.certificates import PURPOSES
 from machineadm.controllers.capi.types import (
     CLUSTER_LABEL,
     WATCH_FILTER_LABEL,
@@ -33,6 +36,7 @@ from machineadm.controllers.capi.types import (
     SecretMeta,
     bootstrap,
     cluster,
+    kubeadm_config,
     machine,
     machine_pool,
     secret_meta,
@@ -51,6 +55,7 @@ from machineadm.controllers.runtime.resources import (
     MACHINE_POOLS,
     MACHINES,
     SECRETS,
+    Resource,
 )
 from machineadm.controllers.runtime.store import Cached, Key, Store
 from machineadm.controllers.runtime.tasks import cancelled
@@ -71,8 +76,12 @@ _TRIED: Final = frozenset(
 )
 
 
+# What a waiting machine may need of its cluster, by the end of its name.
+_OF_CLUSTERS: Final = ("-lock", "-kubeconfig", *(f"-{purpose}" for purpose in PURPOSES))
+
+
 class BootstrapController:
-    """Makes the bootstrap data of MachineBootstraps.
+    """Makes the bootstrap data of MachineBootstraps, or of KubeadmConfigs.
 
     Args:
         client: Of the management cluster.
@@ -83,6 +92,8 @@ class BootstrapController:
         interval: Seconds between two looks at the same object.
         now: The time.
         events: What happens is told here as well; None: to nobody.
+        serves: What it makes data of.
+        shares: One whose caches of everything else are used; None: it has its own.
     """
 
     def __init__(
@@ -96,6 +107,8 @@ class BootstrapController:
         interval: float = 1.0,
         now: Callable[[], datetime],
         events: Events | None = None,
+        serves: Resource = MACHINE_BOOTSTRAPS,
+        shares: BootstrapController | None = None,
     ) -> None:
         self._metrics = client.metrics
         self._events = events
@@ -111,14 +124,23 @@ class BootstrapController:
         self._own: Key | None = None
         """What this process has just written, and need not look at."""
         self.queue = Queue(interval=interval, waited=self._metrics.waited)
+        self._serves = serves
+        self._project = bootstrap if serves == MACHINE_BOOTSTRAPS else kubeadm_config
         self.bootstraps: Store[Bootstrap] = Store(owner=_owners, reference=_references)
         self.machines: Store[Machine] = Store(cluster=_cluster_of, store=_store_of)
         self.pools: Store[Machine] = Store(cluster=_cluster_of)
         self.clusters: Store[Cluster] = Store()
         self.secrets: Store[SecretMeta] = Store()
         self.config_maps: Store[SecretMeta] = Store()
+        if shares is not None:
+            self.machines, self.pools, self.clusters = (
+                shares.machines,
+                shares.pools,
+                shares.clusters,
+            )
+            self.secrets, self.config_maps = shares.secrets, shares.config_maps
+        own: tuple[tuple[Any, ...], ...] = ((serves, self._project, self.bootstraps),)
         mirrored: tuple[tuple[Any, ...], ...] = (
-            (MACHINE_BOOTSTRAPS, bootstrap, self.bootstraps),
             (MACHINES, machine, self.machines),
             (MACHINE_POOLS, machine_pool, self.pools),
             (CLUSTERS, cluster, self.clusters),
@@ -136,8 +158,9 @@ class BootstrapController:
                 metadata_only=project is secret_meta,
                 optional=resource in (MACHINE_POOLS, HTTP_STORES),
             )
-            for resource, project, store in mirrored
+            for resource, project, store in (own if shares is not None else own + mirrored)
         ]
+        self._awaits = [*self.reflectors, *([] if shares is None else shares.reflectors)]
         self.bootstraps.on_change(self._bootstrap_changed)
         self.machines.on_change(self._machine_changed)
         self.pools.on_change(self._machine_changed)
@@ -154,7 +177,7 @@ class BootstrapController:
 
     async def work(self) -> None:
         """Work on what is queued until cancelled; only while this process leads."""
-        for one in self.reflectors:
+        for one in self._awaits:
             await one.synced.wait()
         self._tasks = {asyncio.ensure_future(self._worker()) for _ in range(self._workers)}
         try:
@@ -209,12 +232,17 @@ class BootstrapController:
         return bool(self._tasks) and not self._ends
 
     @property
+    def queued(self) -> int:
+        """How many keys wait for a worker."""
+        return len(self.queue)
+
+    @property
     def workers_busy(self) -> int:
         """How many objects are being worked on."""
         return len(self._occupied)
 
     def by_readiness(self) -> dict[tuple[str, str], int]:
-        """How many MachineBootstraps there are by status and reason of `Ready`; both empty where nothing is said yet."""
+        """How many objects that are served there are by status and reason of `Ready`; both empty where nothing is said yet."""
         found: Counter[tuple[str, str]] = Counter()
         for one in self.bootstraps:
             ready = next((c for c in one.conditions if c.type == "Ready"), None)
@@ -287,6 +315,11 @@ class BootstrapController:
                 return await self._actor.restore(facts, secret)
             case decisions.Adopt(secret):
                 return await self._actor.adopt(facts, secret)
+            case decisions.Leave():
+                # But not that it is paused, when it is not any more.
+                paused = next((c for c in facts.bootstrap.conditions if c.type == "Paused"), None)
+                still = paused is not None and paused.status == "True"
+                return Done(outcome=Outcome()) if still else None
             case decisions.Pause():
                 return Done(outcome=Outcome(paused=True))
             case decisions.Wait(reason, message) | decisions.Refuse(reason, message):
@@ -304,19 +337,23 @@ class BootstrapController:
     async def _write(self, one: Bootstrap, outcome: Outcome) -> None:
         now = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         status = whole_status(one, outcome, now)
+        applied, owned = status, owned_part(one)
+        if one.adopted:
+            applied = adoption.status_of(one, status)
+            owned = adoption.there(one, owned, OWNED)
         # An apply that changes nothing costs the API server as much as one that does.
-        if status == owned_part(one):
+        if applied == owned:
             return
         body = {
-            "apiVersion": MACHINE_BOOTSTRAPS.api_version,
-            "kind": MACHINE_BOOTSTRAPS.kind,
+            "apiVersion": one.resource.api_version,
+            "kind": one.resource.kind,
             "metadata": {"name": one.name, "namespace": one.namespace},
-            "status": status,
+            "status": applied,
         }
-        written = await self._client.apply_status(MACHINE_BOOTSTRAPS, one.namespace, one.name, body)
+        written = await self._client.apply_status(one.resource, one.namespace, one.name, body)
         # Known at once, so that an event of something else does not meet the old status.
         self._own = one.key
-        self.bootstraps.put(bootstrap(written))
+        self.bootstraps.put(self._project(written))
         self._own = None
         self._tell(one, status)
 
@@ -337,7 +374,7 @@ class BootstrapController:
         if self._events is None:
             return
         described = About(
-            resource=MACHINE_BOOTSTRAPS, namespace=one.namespace, name=one.name, uid=one.uid
+            resource=one.resource, namespace=one.namespace, name=one.name, uid=one.uid
         )
         for event in news(one, conditions, status.get("observedGeneration", 0)):
             self._events.tell(described, event)
@@ -377,7 +414,7 @@ class BootstrapController:
             own = self.bootstraps.get(one.key)
             if kind == "Secret" and own is not None:
                 self._wake([own])
-            if one.name.endswith(("-lock", "-kubeconfig")):
+            if one.name.endswith(_OF_CLUSTERS):
                 self._cluster_of_waiting(one)
 
         return changed
@@ -434,6 +471,9 @@ def _references(one: Bootstrap) -> list[Key]:
     if one.data_secret_created:
         # Data is never made again; what is stored is looked after.
         return [] if stored is None else [(one.namespace, stored)]
+    if one.adopted:
+        found = adoption.references_in(one.raw)
+        return [(one.namespace, f"{kind}/{name}") for kind, name in found]
     try:
         read = decoded(one.raw, one.name)
     except UnfitError:

@@ -1,4 +1,4 @@
-"""What is to be done about a MachineBootstrap: a pure function of what is known. The first rule that matches wins.
+"""What is to be done about a MachineBootstrap, or an adopted KubeadmConfig: a pure function of what is known. The first rule that matches wins.
 
 Waiting is a decision like any other, never an error: an event wakes it, and no timer polls for it.
 """
@@ -20,6 +20,9 @@ from machineadm.controllers.capi.types import (
 from machineadm.controllers.runtime.resources import BOOTSTRAP_GROUP, CLUSTER_GROUP
 
 RoleName = Literal["Initialize", "JoinControlPlane", "JoinWorker"]
+
+MADE_ANNOTATION: Final = "machineadm.x-k8s.io/made-by"
+"""On the data Secret of a KubeadmConfig that this controller made; one without it is Cluster API's own."""
 
 OWNERLESS_FOR: Final = 30.0
 """Seconds for which a MachineBootstrap without an owner is nothing worth saying: Cluster API sets it in a second call."""
@@ -95,6 +98,10 @@ class Adopt(msgspec.Struct, frozen=True):
     secret: SecretMeta
 
 
+class Leave(msgspec.Struct, frozen=True):
+    """Another controller made the data, or the machine has long read it: nothing is made, extended or said."""
+
+
 class Keep(msgspec.Struct, frozen=True):
     """The data is there: look after its token until the machine has joined."""
 
@@ -110,7 +117,7 @@ class Make(msgspec.Struct, frozen=True):
     cluster: Cluster
 
 
-Decision = Nothing | Release | Pause | Wait | Refuse | Restore | Adopt | Keep | Make
+Decision = Nothing | Release | Pause | Wait | Refuse | Restore | Adopt | Leave | Keep | Make
 
 
 def decide(facts: Facts) -> Decision:
@@ -142,7 +149,7 @@ def decide(facts: Facts) -> Decision:
     # overwritten.
     if facts.secret is not None:
         other = _controller_of(facts.secret.owners)
-        if other is not None and not _is_ours(other):
+        if other is not None and not _is_ours(other, bootstrap):
             return Refuse("ForeignSecret", _foreign(facts.secret, other))
         # After a move or a restore the uids are others, and the garbage collector would take the
         # Secret away.
@@ -151,9 +158,26 @@ def decide(facts: Facts) -> Decision:
     # The Machine names its data already, and other data would come too late for it.
     if owner.data_secret and not bootstrap.data_secret_created:
         return Restore(owner.data_secret)
+    if bootstrap.adopted and (left := _left(facts, owner)) is not None:
+        return left
     if bootstrap.data_secret_created:
         return Keep(owner, cluster)
     return _make(facts, owner, cluster)
+
+
+def _left(facts: Facts, owner: Machine) -> Restore | Leave | None:
+    """What is decided about data of a KubeadmConfig that this controller has not made."""
+    bootstrap, secret = facts.bootstrap, facts.secret
+    if secret is None:
+        # Whoever made it: nobody needs it any more.
+        return Leave() if bootstrap.data_secret_created and _has_read(owner) else None
+    if MADE_ANNOTATION in secret.annotations:
+        return None
+    if bootstrap.data_secret_created:
+        return Leave()
+    # Cluster API's own controller was stopped between the Secret and the status. Of this very object alone: what bears the name
+    # of an earlier one is another machine's.
+    return None if _owner_is_stale(secret, bootstrap) else Restore(secret.name)
 
 
 def machine_owner(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
@@ -224,8 +248,13 @@ def _controller_of(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
     return next((one for one in owners if one.controller), None)
 
 
-def _is_ours(owner: OwnerReference) -> bool:
-    return owner.group == BOOTSTRAP_GROUP and owner.kind == "MachineBootstrap"
+def _is_ours(owner: OwnerReference, bootstrap: Bootstrap) -> bool:
+    return owner.group == BOOTSTRAP_GROUP and owner.kind == bootstrap.resource.kind
+
+
+def _has_read(owner: Machine) -> bool:
+    """Its machine has the data, so what became of the Secret does not matter to it any more."""
+    return bool(owner.node) or owner.provisioned
 
 
 def _owner_is_stale(secret: SecretMeta, bootstrap: Bootstrap) -> bool:

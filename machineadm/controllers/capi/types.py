@@ -10,12 +10,20 @@ from typing import Any, Literal
 
 import msgspec
 
+from machineadm.controllers.runtime.resources import (
+    KUBEADM_CONFIGS,
+    KUBEADM_CONFIGS_V1BETA1,
+    MACHINE_BOOTSTRAPS,
+    Resource,
+)
 from machineadm.controllers.runtime.store import Cached
 
 CLUSTER_LABEL = "cluster.x-k8s.io/cluster-name"
 CONTROL_PLANE_LABEL = "cluster.x-k8s.io/control-plane"
 PAUSED_ANNOTATION = "cluster.x-k8s.io/paused"
 WATCH_FILTER_LABEL = "cluster.x-k8s.io/watch-filter"
+AGENT_ANNOTATION = "machineadm.x-k8s.io/agent"
+"""On a Cluster: where machines of its KubeadmConfigs get the agent from, as `spec.agent` of a MachineBootstrap says it."""
 
 
 class OwnerReference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -102,6 +110,12 @@ class Cluster(Cached, frozen=True, kw_only=True):
     control_plane_version: str = ""
     """Where a topology gives one."""
 
+    control_plane_provided: bool = False
+    """A control plane provider looks after the control plane, and makes its certificates."""
+
+    agent: str = ""
+    """What its annotation says of the agent."""
+
 
 class Machine(Cached, frozen=True, kw_only=True):
     """A Machine."""
@@ -134,7 +148,10 @@ class Machine(Cached, frozen=True, kw_only=True):
 
 
 class Bootstrap(Cached, frozen=True, kw_only=True):
-    """A MachineBootstrap: what decides, and the whole object as the server gave it."""
+    """A MachineBootstrap or a KubeadmConfig: what decides, and the whole object as the server gave it."""
+
+    resource: Resource = MACHINE_BOOTSTRAPS
+    """What it is."""
 
     raw: bytes
     generation: int
@@ -152,6 +169,11 @@ class Bootstrap(Cached, frozen=True, kw_only=True):
     status: dict[str, Any] = msgspec.field(default_factory=dict)
     """Its whole status, to be compared with what it should be."""
 
+    @property
+    def adopted(self) -> bool:
+        """It is a KubeadmConfig, which another controller served before or would have served."""
+        return self.resource.kind == KUBEADM_CONFIGS.kind
+
 
 class SecretMeta(Cached, frozen=True, kw_only=True):
     """A Secret of a cluster, without what it holds."""
@@ -165,6 +187,7 @@ class _ClusterSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     paused: bool = False
     control_plane_endpoint: Endpoint = Endpoint()
     cluster_network: Network = Network()
+    control_plane_ref: dict[str, Any] | None = None
     topology: dict[str, Any] = {}
 
 
@@ -244,6 +267,23 @@ class _BootstrapObject(msgspec.Struct, frozen=True, kw_only=True):
     status: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class _Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    conditions: tuple[Condition, ...] = ()
+
+
+class _OldStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A status of v1beta1."""
+
+    ready: bool = False
+    data_secret_name: str = ""
+    observed_generation: int = 0
+    v1beta2: _Conditions = _Conditions()
+
+
+class _VersionedObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    api_version: str
+
+
 class _SecretObject(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata
 
@@ -264,6 +304,9 @@ def cluster(data: bytes) -> Cluster:
         infrastructure_ready=read.status.initialization.infrastructure_provisioned,
         control_plane_initialized=initialized,
         control_plane_version=str(read.spec.topology.get("version", "")),
+        # A topology makes one in a moment, if it is not there yet.
+        control_plane_provided=bool(read.spec.control_plane_ref or read.spec.topology),
+        agent=read.metadata.annotations.get(AGENT_ANNOTATION, ""),
     )
 
 
@@ -303,9 +346,35 @@ def machine_pool(data: bytes) -> Machine:
 def bootstrap(data: bytes) -> Bootstrap:
     """Project a MachineBootstrap. Raises `msgspec.ValidationError` where it is none."""
     read = msgspec.json.decode(data, type=_BootstrapObject)
-    status = msgspec.json.decode(read.status, type=_BootstrapStatus)
+    return _bootstrap(data, read, msgspec.json.decode(read.status, type=_BootstrapStatus))
+
+
+def kubeadm_config(data: bytes) -> Bootstrap:
+    """Project a KubeadmConfig of v1beta1 or v1beta2. Raises `msgspec.ValidationError` where it is none."""
+    read = msgspec.json.decode(data, type=_BootstrapObject)
+    version = msgspec.json.decode(data, type=_VersionedObject).api_version
+    if version != KUBEADM_CONFIGS_V1BETA1.api_version:
+        status = msgspec.json.decode(read.status, type=_BootstrapStatus)
+        return _bootstrap(data, read, status, KUBEADM_CONFIGS)
+    old = msgspec.json.decode(read.status, type=_OldStatus)
+    status = _BootstrapStatus(
+        initialization=_Initialization(data_secret_created=old.ready),
+        data_secret_name=old.data_secret_name,
+        observed_generation=old.observed_generation,
+        conditions=old.v1beta2.conditions,
+    )
+    return _bootstrap(data, read, status, KUBEADM_CONFIGS_V1BETA1)
+
+
+def _bootstrap(
+    data: bytes,
+    read: _BootstrapObject,
+    status: _BootstrapStatus,
+    resource: Resource = MACHINE_BOOTSTRAPS,
+) -> Bootstrap:
     return Bootstrap(
         **_cached(read.metadata),
+        resource=resource,
         raw=bytes(data),
         generation=read.metadata.generation,
         created=read.metadata.creation_timestamp,

@@ -20,7 +20,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from machineadm.controllers.runtime.events import About, Event, Events
 from machineadm.controllers.runtime.lease import Election
 from machineadm.controllers.runtime.metrics import Metrics
-from machineadm.controllers.runtime.queue import Queue
 from machineadm.controllers.runtime.reflector import Reflector
 from machineadm.controllers.runtime.serving import Guard, diagnostics, probes, served
 from machineadm.controllers.runtime.tasks import cancelled
@@ -38,8 +37,11 @@ Address = tuple[str | None, int]
 class Controller(Protocol):
     """What runs in a process."""
 
-    queue: Queue
     reflectors: list[Reflector[Any]]
+
+    @property
+    def queued(self) -> int:
+        """How many keys wait for a worker."""
 
     @property
     def workers_busy(self) -> int:
@@ -242,8 +244,7 @@ class Process:
     def _looked_at(self) -> Iterator[Metric]:
         controller = self._controller
         yield _gauge("leader", "1 while this process works, 0 while it stands by.", self._leads)
-        queued = len(controller.queue)
-        yield _gauge("queue_depth", "Keys that wait for a free worker.", queued)
+        yield _gauge("queue_depth", "Keys that wait for a free worker.", controller.queued)
         busy = controller.workers_busy
         yield _gauge("workers_busy", "Workers that look at an object at this moment.", busy)
         text = "Workload clusters that did not answer, and are not asked for the moment."
@@ -263,9 +264,7 @@ class Process:
             for one in controller.reflectors:
                 family.add_metric([one.kind], of(one))
             yield family
-        text = (
-            "MachineBootstraps by status and reason of Ready; both empty where nothing is said yet."
-        )
+        text = "MachineBootstraps and adopted KubeadmConfigs by status and reason of Ready; both empty where nothing is said yet."
         family = GaugeMetricFamily("machineadm_bootstraps", text, labels=["ready", "reason"])
         for (status, reason), count in sorted(controller.by_readiness().items()):
             family.add_metric([status, reason], count)

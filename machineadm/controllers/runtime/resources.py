@@ -43,6 +43,14 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 MACHINE_BOOTSTRAPS: Final = Resource(
     group=BOOTSTRAP_GROUP, version="v1alpha1", kind="MachineBootstrap", plural="machinebootstraps"
 )
+KUBEADM_CONFIGS: Final = Resource(
+    group=BOOTSTRAP_GROUP, version="v1beta2", kind="KubeadmConfig", plural="kubeadmconfigs"
+)
+"""Of Cluster API's own bootstrap provider; served where somebody asks for it."""
+
+KUBEADM_CONFIGS_V1BETA1: Final = Resource(
+    group=BOOTSTRAP_GROUP, version="v1beta1", kind="KubeadmConfig", plural="kubeadmconfigs"
+)
 CLUSTERS: Final = Resource(
     group=CLUSTER_GROUP, version="v1beta2", kind="Cluster", plural="clusters"
 )
