@@ -190,7 +190,7 @@ class World:
         made = await self.machine(name, control_plane=control_plane, version=version)
         await self.management.remove("machinebootstraps", name)
         meta = {key: made["metadata"][key] for key in ("name", "labels", "ownerReferences")}
-        body = {"metadata": meta | {"generation": 1}, "spec": spec}
+        body: Object = {"metadata": meta | {"generation": 1}, "spec": spec}
         if self.serves != MACHINE_BOOTSTRAPS:
             body["apiVersion"] = self.serves.api_version
         return await self.management.put("kubeadmconfigs", body)

@@ -118,7 +118,7 @@ def converted(
         )
     try:
         given = msgspec.json.decode(bootstrap.raw, type=_Object)
-    except msgspec.MsgspecError as error:
+    except ValueError as error:
         raise UnfitError(
             _said("InvalidConfiguration", f"the object cannot be read: {error}")
         ) from None
@@ -157,7 +157,7 @@ def references_in(raw: bytes) -> list[tuple[str, str]]:
     """Kind and name of the Secrets that a KubeadmConfig refers to, whatever else it says."""
     try:
         spec = msgspec.json.decode(msgspec.json.decode(raw, type=_Object).spec)
-    except msgspec.MsgspecError:
+    except ValueError:
         return []
     return sorted({("Secret", name) for name in _referred(spec)})
 
