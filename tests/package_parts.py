@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-PACKED = ("machineadm", "build", "crds", "plugins", "LICENSE", "Makefile")
+PACKED = ("machineadm", "build", "crds", "deploy", "plugins", "LICENSE", "Makefile")
 # The same commit wherever and whenever it is made.
 DATE = "2026-01-02T03:04:05Z"
 

@@ -61,7 +61,11 @@ def nothing_outlasts_the_run(spec: MachineConfigurationSpec, context: Context) -
         if each > allowed:
             message = f"{command.timeout} is longer than the whole run may take, {limit}"
             yield finding("MA1312", f"{path}.timeout", message, hint)
-        elif LONGEST_BACKOFF >= seconds(command.retries.backoff) > allowed:
+        elif (
+            # Nobody chose the default, and a run of three seconds may have commands.
+            command.retries.backoff != RetryPolicy().backoff
+            and LONGEST_BACKOFF >= seconds(command.retries.backoff) > allowed
+        ):
             message = f"{command.retries.backoff} is longer than the whole run may take, {limit}"
             yield finding("MA1312", f"{path}.retries.backoff", message, hint)
         elif attempts * each + pauses > allowed:

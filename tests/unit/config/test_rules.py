@@ -221,7 +221,7 @@ def test_a_part_that_may_take_longer_than_the_run_is_refused(path: str) -> None:
 
 def test_a_run_shorter_than_a_default_needs_no_timeout_for_each_part() -> None:
     given = {
-        "deadline": "5s",
+        "deadline": "3s",
         "machine.instanceData": {"sources": [{"name": "EC2"}]},
         "machine.linuxConfiguration.ntp": {"servers": ["a"], "requireSync": {}},
         "machine.commands.boot": [{"argv": ["a"]}],

@@ -99,6 +99,7 @@ type HTTPBootstrapStoreSpec struct {
 // +kubebuilder:resource:path=httpbootstrapstores,shortName=httpbs,categories=cluster-api
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/v1beta2=v1alpha1"
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/provider=infrastructure-machineadm"
+// +kubebuilder:metadata:labels="clusterctl.cluster.x-k8s.io/move-hierarchy="
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.spec.url`,description="Where configurations are stored"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`,description="The store is usable"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Age"

@@ -138,6 +138,7 @@ type S3BootstrapStoreSpec struct {
 // +kubebuilder:resource:path=s3bootstrapstores,shortName=s3bs,categories=cluster-api
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/v1beta2=v1alpha1"
 // +kubebuilder:metadata:labels="cluster.x-k8s.io/provider=infrastructure-machineadm"
+// +kubebuilder:metadata:labels="clusterctl.cluster.x-k8s.io/move-hierarchy="
 // +kubebuilder:printcolumn:name="Bucket",type=string,JSONPath=`.spec.bucket`,description="The bucket"
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.region`,description="Its region"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`,description="The store is usable"
