@@ -90,6 +90,7 @@ def plan(
     if kubernetes is not None and mode == "provisioning" and _KUBEADM in waiting:
         joining = (
             _await(waiting, _KUBEADM, Phase.KUBEADM),
+            *_compliance(machine),
             *_commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM, node),
         )
     elif kubernetes is not None and mode == "provisioning":
@@ -120,6 +121,8 @@ def plan(
             # run, since kubeadm never reads it.
             before = (show, *before)
             joining = (judge, *joining, hide)
+        # Before the commands, whose scripts may count on it.
+        joining += _compliance(machine)
         joining += _commands(machine.commands.post_kubeadm, Phase.POST_KUBEADM, node)
     return Plan(
         steps=(
@@ -349,6 +352,15 @@ def _commands(
     from machineadm.steps.commands import plan_commands
 
     return plan_commands(commands, phase, node)
+
+
+def _compliance(machine: MachineConfig) -> tuple[Step, ...]:
+    linux = machine.linux_configuration
+    if linux is None or not linux.compliance_profiles:
+        return ()
+    from machineadm.steps.compliance import plan_compliance
+
+    return plan_compliance(linux.compliance_profiles)
 
 
 def _written_by(steps: Sequence[Step]) -> Iterator[str]:

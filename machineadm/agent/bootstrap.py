@@ -95,6 +95,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     allow_unknown_version: bool = False
     """Take a Kubernetes that is newer than this release knows."""
 
+    profile: str = ""
+    """Of a plan: a compliance profile that is added to the configuration."""
+
     instance_data: str | None = None
     """File with values of instance data, which come before all others."""
 
@@ -281,6 +284,7 @@ def prepare(
             opener=opener,
             deadline=request.deadline,
             allow_unknown_version=request.allow_unknown_version,
+            profile=request.profile,
         )
     finally:
         # Also if decryption failed: the error may quote a passphrase.
@@ -325,6 +329,9 @@ def prepare(
         from machineadm.execution.events import ConfigurationWarned
 
         listen(ConfigurationWarned(time=host.clock.now(), problems=warnings))
+    linux = configuration.machine.linux_configuration
+    if linux is not None and linux.compliance_profiles:
+        _tell_of_profiles(document.spec, host.clock, listen)
     pin = configuration.agent
     if reporter and pin is not None and pin.sha256 is not None:  # it is hashed anyway
         reporter.reported_by(_agent_identity(machine))
@@ -386,6 +393,24 @@ def _resolved(
         listen=listen,
         ahead=ahead,
     )
+
+
+def _tell_of_profiles(
+    spec: MachineConfigurationSpec, clock: Clock, listen: Callable[[Event], None]
+) -> None:
+    from machineadm.config.hardening import harden
+    from machineadm.execution.events import ProfilesApplied, ResolvedValue
+
+    values = tuple(
+        ResolvedValue(
+            path=f"spec.{one.path}",
+            value=one.value,
+            origin=f"profile {one.profile}: {', '.join(one.controls)}",
+        )
+        for one in harden(spec).filled
+    )
+    if values:
+        listen(ProfilesApplied(time=clock.now(), values=values))
 
 
 def _elsewhere(reporting: Reporting, machine: Machine) -> Elsewhere:

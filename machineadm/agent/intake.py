@@ -89,6 +89,7 @@ def examine(
     kubernetes_version: str | None = None,
     deadline: float | None = None,
     allow_unknown_version: bool = False,
+    profile: str = "",
 ) -> Intake:
     """Find every problem of a stream of documents.
 
@@ -99,6 +100,7 @@ def examine(
         kubernetes_version: Judge for this version instead of the configuration's own.
         deadline: Judge by this many seconds instead of the configuration's own deadline.
         allow_unknown_version: Take a Kubernetes that is newer than this release knows.
+        profile: A compliance profile that is added to it; empty: none.
     """
     # One for all streams: forty small inputs together must not cost more than a single one can.
     budget = Budget()
@@ -126,8 +128,14 @@ def examine(
     (document,) = configurations
     # Also where decoding found problems: what is PRUNED is not judged, and the rest is told at
     # once.
+    value = document.value
+    # What could not be decoded in full has no place for it, and is refused anyway.
+    if profile and not document.problems:
+        from machineadm.config.hardening import with_profile
+
+        value = with_profile(value, profile)
     findings = check(
-        document.value,
+        value,
         mode=mode,
         kubernetes_version=kubernetes_version,
         deadline=deadline,
@@ -135,9 +143,7 @@ def examine(
         allow_unknown_version=allow_unknown_version,
     )
     problems += [problem_at(document, finding) for finding in findings]
-    return Intake(
-        configuration=document.value, document=document, problems=in_order(problems, ordered)
-    )
+    return Intake(configuration=value, document=document, problems=in_order(problems, ordered))
 
 
 def accept(
@@ -147,6 +153,7 @@ def accept(
     opener: Opener = _NO_OPENER,
     deadline: float | None = None,
     allow_unknown_version: bool = False,
+    profile: str = "",
 ) -> Accepted:
     """The configuration of a stream, and its warnings.
 
@@ -156,6 +163,7 @@ def accept(
         opener: As of `examine`.
         deadline: As of `examine`.
         allow_unknown_version: As of `examine`.
+        profile: As of `examine`.
 
     Raises:
         ProblemsError: There is something wrong with it.
@@ -166,6 +174,7 @@ def accept(
         opener=opener,
         deadline=deadline,
         allow_unknown_version=allow_unknown_version,
+        profile=profile,
     )
     # The document too, for places of what is found later, when references are resolved.
     if intake.errors or intake.configuration is None or intake.document is None:

@@ -26,12 +26,22 @@ SOMETHING_TO_DO = 10
 def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     add_configuration(parser)
+    parser.add_option(
+        "--profile",
+        choices=("cis",),
+        help="plan as if complianceProfiles named this one, and list what it sets",
+    )
 
 
 def run(arguments: Namespace) -> int:
     """Print the plan."""
     # Only `bootstrap --dry-run` has the deadline's option.
-    request = request_of(arguments, deadline=getattr(arguments, "deadline", None))
+    request = request_of(
+        arguments,
+        deadline=getattr(arguments, "deadline", None),
+        # Nor has `bootstrap --dry-run` this one: it must show what a run would do.
+        profile=getattr(arguments, "profile", None) or "",
+    )
     with machine_of(arguments) as machine:
         return show(request, machine, as_json=arguments.output == "json")
 
@@ -80,15 +90,15 @@ def show(request: Request, machine: Machine, *, as_json: bool) -> int:
 
 
 def _values(told: list[Event]) -> tuple[tuple[str, str, str], ...]:
-    """The values of the configuration's references: path, value, origin."""
+    """The values of the configuration's references and of its profiles: path, value, origin."""
     if not told:
         return ()
-    from machineadm.execution.events import ReferencesResolved
+    from machineadm.execution.events import ProfilesApplied, ReferencesResolved
 
     return tuple(
         (one.path, one.value, one.origin)
         for event in told
-        if isinstance(event, ReferencesResolved)
+        if isinstance(event, ReferencesResolved | ProfilesApplied)
         for one in event.values
     )
 

@@ -77,7 +77,7 @@ class Progress:
             from machineadm.documents import printing
 
             self._line(printing.lines(event.problems).rstrip("\n"))
-        elif isinstance(event, events.ReferencesResolved):
+        elif isinstance(event, events.ReferencesResolved | events.ProfilesApplied):
             for one in event.values:
                 self._line(printable(f"{one.path} = {one.value} ({one.origin})"))
         elif isinstance(event, events.InstanceDataChanged):

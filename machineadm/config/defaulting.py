@@ -10,7 +10,11 @@ from msgspec.structs import replace
 
 from machineadm.api.v1alpha1.files import FileConfig
 from machineadm.api.v1alpha1.kubernetes import KubernetesConfig
-from machineadm.api.v1alpha1.machine import MachineConfig, MachineConfiguration
+from machineadm.api.v1alpha1.machine import (
+    MachineConfig,
+    MachineConfiguration,
+    MachineConfigurationSpec,
+)
 from machineadm.config.digest import digest
 from machineadm.config.model import Configuration
 from machineadm.config.secrets import is_sensitive
@@ -18,7 +22,7 @@ from machineadm.config.secrets import is_sensitive
 
 def realise(configuration: MachineConfiguration) -> Configuration:
     """Return the two roots with their defaults. Call this only if the checks found nothing."""
-    spec = configuration.spec
+    spec = _hardened(configuration.spec)
     machine = _machine(spec.machine)
     kubernetes = _kubernetes(spec.kubernetes) if spec.kubernetes is not None else None
     # The digest is of what is applied, so it is computed after defaults: a default that is spelled
@@ -29,6 +33,16 @@ def realise(configuration: MachineConfiguration) -> Configuration:
         agent=spec.agent,
         digest=digest(machine, kubernetes, spec.agent),
     )
+
+
+def _hardened(spec: MachineConfigurationSpec) -> MachineConfigurationSpec:
+    linux = spec.machine.linux_configuration
+    # Most configurations name no profile; the catalogue is then not read.
+    if linux is None or not linux.compliance_profiles:
+        return spec
+    from machineadm.config.hardening import harden
+
+    return harden(spec).spec
 
 
 def _machine(machine: MachineConfig) -> MachineConfig:

@@ -53,6 +53,13 @@ class ReferencesResolved(Event, frozen=True, kw_only=True, tag="referencesResolv
     """At least one, in the order of the configuration."""
 
 
+class ProfilesApplied(Event, frozen=True, kw_only=True, tag="profilesApplied"):
+    """Compliance profiles have set values that the configuration leaves out. Nothing is touched yet."""
+
+    values: tuple[ResolvedValue, ...]
+    """At least one, in the order of the catalogues."""
+
+
 class InstanceDataChanged(Event, frozen=True, kw_only=True, tag="instanceDataChanged"):
     """Instance data has changed since kubeadm was started. The values from then are used."""
 

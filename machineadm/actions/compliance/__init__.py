@@ -1,12 +1,11 @@
 """Catalogues of hardening rules, and which of their controls hold on a machine now. Queries only.
 
-A catalogue is data beside this module, with its edition in its name. Whoever can only be asked in person is told so: no catalogue is ever
+The catalogues are in `config.catalogues`. Whoever can only be asked in person is told so: no catalogue is ever
 said to hold as a whole.
 """
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -14,10 +13,10 @@ import msgspec
 
 from machineadm.actions.compliance.looking import Machine
 from machineadm.actions.compliance.verdicts import Answer, judged
+from machineadm.config.catalogues import Catalogue, Control, catalogue
 from machineadm.host.ports import Host
 
-EDITIONS: Final = {"cis": "cis-1.12.json"}
-"""The file of each catalogue."""
+__all__ = ["Catalogue", "Control", "Judged", "audit", "catalogue"]
 
 _LACKS: Final = {
     "controlPlane": "API server",
@@ -26,45 +25,6 @@ _LACKS: Final = {
 }
 
 State = Literal["holds", "fails", "manual", "notHere", "excepted"]
-
-
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked at, and what must be so."""
-
-    of: Literal[
-        "files", "apiServer", "controllerManager", "scheduler", "etcd", "kubelet", "encryption", "authorities"
-    ]  # fmt: skip
-    names: tuple[str, ...]
-    """Paths, flags, or fields of the kubelet's configuration with their flag (`FIELD|FLAG`)."""
-    must: Literal["mode", "owner", "set", "unset", "is", "isNot", "has", "lacks", "atLeast", "only", "oneOf", "differ"]  # fmt: skip
-    value: str = ""
-    unset: bool = False
-    """Whether it holds where nobody has set it."""
-
-
-class Control(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One control of a catalogue, in words of ours."""
-
-    id: str
-    title: str
-    scored: bool
-    """The catalogue has a test for it that counts."""
-    part: Literal["controlPlane", "etcd", "node", "people"]
-    test: Rule | None = None
-    """None: only people can say."""
-    set_by: str = ""
-    """What sets it: a field of ours, or another's work."""
-
-
-class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
-    """A catalogue of controls."""
-
-    profile: str
-    edition: str
-    kubernetes: str
-    """The versions that it is written for."""
-    source: str
-    controls: tuple[Control, ...]
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +36,6 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """What was looked at: a path, a flag in a file."""
     found: str = ""
     """The value there now; or why it is an exception."""
-
-
-def catalogue(profile: str) -> Catalogue:
-    """The catalogue of a profile."""
-    data = pkgutil.get_data(__package__, EDITIONS[profile]) or b""
-    return msgspec.json.decode(data, type=Catalogue)
 
 
 def audit(found: Catalogue, host: Host, exceptions: Mapping[str, str]) -> tuple[Judged, ...]:

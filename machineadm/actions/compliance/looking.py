@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from machineadm.config.catalogues import text_of
 from machineadm.errors import HostError
 from machineadm.host.ports import FileKind, FileStat, Host
 
@@ -160,15 +161,6 @@ def _unreadable(path: str, what: str) -> HostError:
         f"{path} is not {what}",
         hint="nothing can be said of a component whose file its reader would refuse",
     )
-
-
-def text_of(value: Any) -> str:
-    """A value as an argument has it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ",".join(text_of(one) for one in value)
-    return str(value)
 
 
 def _words(pod: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from machineadm.actions.compliance.looking import Machine
+from machineadm.config.catalogues import compared
 from machineadm.host.ports import FileKind
 
 _MOST_SHOWN: Final = 3
@@ -82,7 +83,7 @@ def _setting(of: str, name: str, must: str, value: str, machine: Machine, *, uns
     else:
         now, where = _flag(of, name, machine), f"--{name} in {machine.manifest(of)}"
     found = "not set" if now is None else now
-    holds = (must == "unset" or unset) if now is None else _compared(now, must, value)
+    holds = (must == "unset" or unset) if now is None else compared(now, must, value)
     return Answer("holds" if holds else "fails", where, found)
 
 
@@ -95,24 +96,6 @@ def _flag(component: str, name: str, machine: Machine) -> str | None:
         kinds = [one.get("type") for one in authorizers or () if isinstance(one, dict)]
         return ",".join(str(kind) for kind in kinds)
     return flags.get(name)
-
-
-def _compared(now: str, must: str, value: str) -> bool:
-    listed = [one.strip() for one in now.split(",") if one.strip()]
-    if must == "set":
-        return bool(now)
-    if must in ("is", "isNot"):
-        return (now.lower() == value.lower()) is (must == "is")
-    if must in ("has", "lacks"):
-        return (value in listed) is (must == "has")
-    if must == "atLeast":
-        try:
-            return int(now) >= int(value)
-        except ValueError:
-            return False
-    if must == "only":
-        return bool(listed) and set(listed) <= set(value.split(","))
-    return False  # it is set, and must not be
 
 
 def _encryption(flag: str, value: str, machine: Machine) -> Answer:

@@ -17,7 +17,7 @@ class ComplianceProfile(ApiStruct, frozen=True, kw_only=True):
     """Level of the catalogue, with `stig` the category. Default 1."""
 
     exceptions: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=64, extra=ONE_LINE)], ...],
+        tuple[Annotated[str, Meta(min_length=1, max_length=256, extra=ONE_LINE)], ...],
         Meta(max_length=500, extra={"unique": ""}),
     ] = ()
-    """Numbers of the rules to skip."""
+    """Rules to skip, and why: `1.1.12=etcd runs as root`."""

@@ -47,7 +47,6 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
 
     not_built: ClassVar[Mapping[str, str]] = {
         "domainJoin": "run `realm join` or `adcli join` in commands.preKubeadm",
-        "complianceProfiles": "set what the profile requires with files, sysctls and commands; `machineadm check compliance` says what is lacking",
     }
 
     hostname: MachineName | None = None

@@ -63,13 +63,15 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     "certificates": ("kubernetes.controlPlane.certificates",),
     "static_pods": ("kubernetes.controlPlane.staticPods",),
     "attestation": ("machine.attestationPlugin",),
+    # Right before kubeadm in this list: it fills what the others have, and its own step comes after
+    # kubeadm, whose files it looks at.
+    "compliance": ("machine.linuxConfiguration.complianceProfiles",),
     # Last: whatever it starts reads what the others have written.
     "kubeadm": ("kubernetes",),
 }
 """The concerns that are built, in the planner's order, and the fields below spec that ask for each."""
 
 NOT_BUILT: Final = (
-    "compliance",
     "domain",
     "windows",
 )

@@ -23,12 +23,12 @@ def _each_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding
     seen: dict[str, str] = {}
     for name in linux.sysctls:
         # By the file: two lines for one file would be applied in the order of a map.
-        other = seen.setdefault(_file(name), name)
+        other = seen.setdefault(file_of(name), name)
         if other != name:
             yield finding("MA1306", child("sysctls", name), f"is the same parameter as {other}")
 
 
-def _file(name: str) -> str:
+def file_of(name: str) -> str:
     """Return the path below /proc/sys as in sysctl.d(5): the first separator decides what the others mean."""
     dot, slash = name.find("."), name.find("/")
     if slash >= 0 and (dot < 0 or slash < dot):

@@ -49,11 +49,11 @@ BUILT = {
     f"{LINUX}.packageRepositories",
     f"{LINUX}.packages",
     f"{LINUX}.archives",
+    f"{LINUX}.complianceProfiles",
 }
 UNBUILT: dict[str, Any] = {
     "machine.windowsConfiguration": {},
     f"{LINUX}.domainJoin": {"domain": "corp.example.com", "credentials": {"username": "a", "password": "b"}},
-    f"{LINUX}.complianceProfiles": [{"name": "cis"}],
 }  # fmt: skip
 
 
