@@ -159,9 +159,10 @@ def test_an_etcd_of_somebody_else_and_audit_by_arguments_are_left_alone() -> Non
         **arguments(f"{CP}.apiServer.extraArgs", audit_log_path="/var/log/a", audit_log_maxage="90"),
     }  # fmt: skip
     found = filled(given)
-    hardened = harden(configuration(given).spec)
-    control_plane = hardened.spec.kubernetes and hardened.spec.kubernetes.control_plane
+    kubernetes = harden(configuration(given).spec).spec.kubernetes
 
+    assert kubernetes is not None
+    control_plane = kubernetes.control_plane
     assert control_plane is not None
     assert control_plane.audit_policy is None
     assert control_plane.api_server is not None
