@@ -26,7 +26,7 @@ from machineadm.config.catalogues import (
     compared,
     text_of,
 )
-from machineadm.config.machine_paths import UNITS
+from machineadm.config.machine_paths import UNITS, parameter_file
 from machineadm.config.paths import child
 
 if TYPE_CHECKING:
@@ -362,12 +362,10 @@ def _kubelet(spec: MachineConfigurationSpec, name: str) -> _Given | None:
 
 
 def _parameter(spec: MachineConfigurationSpec, name: str) -> _Given | None:
-    from machineadm.config.concerns.sysctl import file_of
-
     linux = spec.machine.linux_configuration
     for given, value in (linux.sysctls if linux is not None else {}).items():
         # A pattern too: a name of ours beside it would win over it, and nobody would have said so.
-        if fnmatchcase(file_of(name), file_of(given)):
+        if fnmatchcase(parameter_file(name), parameter_file(given)):
             return _Given(child("machine.linuxConfiguration.sysctls", given), value)
     return None
 

@@ -114,6 +114,15 @@ def proxy_files(target: str, *, secret: bool) -> tuple[str, ...]:
     return (f"{PROXIES}/host.env", PROXY_PROFILE, of_services)
 
 
+def parameter_file(name: str) -> str:
+    """Return the path below /proc/sys as in sysctl.d(5): the first separator decides what the others mean."""
+    dot, slash = name.find("."), name.find("/")
+    if slash >= 0 and (dot < 0 or slash < dot):
+        return name
+    # Both ways: net.ipv4.conf.eth0/100.rp_filter is about the VLAN interface eth0.100.
+    return name.translate(str.maketrans("./", "/."))
+
+
 def certificates_directory(kubernetes: KubernetesConfig) -> str:
     """The directory of a cluster's certificates on its control plane machines."""
     cluster = kubernetes.cluster

@@ -8,7 +8,7 @@ from typing import Final
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
-from machineadm.config.machine_paths import SYSCTL
+from machineadm.config.machine_paths import SYSCTL, parameter_file
 from machineadm.config.paths import child
 from machineadm.config.rules.model import Context, Rules, finding
 
@@ -23,18 +23,9 @@ def _each_once(linux: LinuxConfiguration, _context: Context) -> Iterator[Finding
     seen: dict[str, str] = {}
     for name in linux.sysctls:
         # By the file: two lines for one file would be applied in the order of a map.
-        other = seen.setdefault(file_of(name), name)
+        other = seen.setdefault(parameter_file(name), name)
         if other != name:
             yield finding("MA1306", child("sysctls", name), f"is the same parameter as {other}")
-
-
-def file_of(name: str) -> str:
-    """Return the path below /proc/sys as in sysctl.d(5): the first separator decides what the others mean."""
-    dot, slash = name.find("."), name.find("/")
-    if slash >= 0 and (dot < 0 or slash < dot):
-        return name
-    # Both ways: net.ipv4.conf.eth0/100.rp_filter is about the VLAN interface eth0.100.
-    return name.translate(str.maketrans("./", "/."))
 
 
 RULES: Final[Rules] = {LinuxConfiguration: (_each_once,)}
