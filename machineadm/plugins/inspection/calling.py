@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from machineadm.errors import PluginError, UsageError
+from machineadm.errors import UsageError
 from machineadm.plugins.host import Plugin
 from machineadm.plugins.inspection.running import methods_of
-from machineadm.plugins.kinds.failures import failed
-from machineadm.plugins.wire.rpc import Method, RpcError
+from machineadm.plugins.kinds.failures import failing
+from machineadm.plugins.wire.rpc import Method
 
 PIECE: Final = 1 << 20
 
@@ -68,12 +68,11 @@ def replies(
     from google.protobuf import json_format
 
     name = method.path.rpartition("/")[2]
-    try:
-        with plugin.stream(method, timeout=timeout) as call:
-            call.send(request)
-            call.end()
-            for reply in call:
-                yield json_format.MessageToDict(reply, always_print_fields_with_no_presence=True)
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, kind, f"an answer to {name}", error)
-        raise refusal from error
+    with (
+        failing(plugin, kind, f"an answer to {name}"),
+        plugin.stream(method, timeout=timeout) as call,
+    ):
+        call.send(request)
+        call.end()
+        for reply in call:
+            yield json_format.MessageToDict(reply, always_print_fields_with_no_presence=True)

@@ -6,9 +6,9 @@ from typing import Final
 
 from machineadm.errors import PluginError
 from machineadm.plugins.host import Plugin
-from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.kinds.failures import failing
 from machineadm.plugins.proto import attestation_pb2 as pb
-from machineadm.plugins.wire.rpc import RpcError, methods
+from machineadm.plugins.wire.rpc import methods
 
 KIND: Final = "attestation"
 CALL: Final = 120.0
@@ -33,11 +33,8 @@ def attest(plugin: Plugin, challenge: bytes) -> tuple[str, bytes]:
     Raises:
         PluginError: It gives none, or what is none.
     """
-    try:
+    with failing(plugin, KIND, "evidence of the machine's identity"):
         reply = plugin.call(_METHODS["Attest"], pb.AttestRequest(challenge=challenge), timeout=CALL)
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, KIND, "evidence of the machine's identity", error)
-        raise refusal from error
     wrong = ""
     if not reply.evidence or not reply.format:
         wrong = "it is empty, or has no format"
@@ -65,11 +62,8 @@ def verify(plugin: Plugin, challenge: bytes, evidence: tuple[str, bytes]) -> str
     """
     request = pb.VerifyRequest(challenge=challenge, format=evidence[0], evidence=evidence[1])
     what = "a judgement of a machine's identity"
-    try:
+    with failing(plugin, KIND, what):
         reply = plugin.call(_METHODS["Verify"], request, timeout=CALL)
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, KIND, what, error)
-        raise refusal from error
     if not reply.trusted or not reply.identity:
         reason = reply.reason or "it does not say why"
         raise PluginError(

@@ -12,7 +12,7 @@ from grpclib.const import Status
 from machineadm.errors import PluginError
 from machineadm.plugins.cookie import AUTH_HANDLER
 from machineadm.plugins.host import Plugin
-from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.kinds.failures import failed, failing
 from machineadm.plugins.kinds.host_service import Allowed, host_service
 from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.wire.rpc import RpcError, methods
@@ -114,23 +114,22 @@ class AuthHandlers:
             handler_name=name, tenant_id=tenant, scopes=scopes, flow=flow, timeout_seconds=timeout
         )
         what = f"a login by {name!r}"
-        try:
-            with self._plugin.stream(_METHODS["Login"], timeout=timeout) as call:
-                call.send(request)
-                # No further request: the handler may answer for as long as it takes.
-                call.end()
-                for message in call:
-                    which = message.WhichOneof("payload")
-                    if which == "result":
-                        return message.result.claims
-                    if which == "error":
-                        raise self._refusal(what, message.error)
-                    if which == "device_code_prompt":
-                        one = message.device_code_prompt
-                        prompt(one.user_code, one.verification_uri, one.message)
-        except RpcError as error:
-            refusal: PluginError = failed(self._plugin, KIND, what, error)
-            raise refusal from error
+        with (
+            failing(self._plugin, KIND, what),
+            self._plugin.stream(_METHODS["Login"], timeout=timeout) as call,
+        ):
+            call.send(request)
+            # No further request: the handler may answer for as long as it takes.
+            call.end()
+            for message in call:
+                which = message.WhichOneof("payload")
+                if which == "result":
+                    return message.result.claims
+                if which == "error":
+                    raise self._refusal(what, message.error)
+                if which == "device_code_prompt":
+                    one = message.device_code_prompt
+                    prompt(one.user_code, one.verification_uri, one.message)
         # The protocol demands exactly one result or error: a stream that ends early is not a login.
         raise self._refusal(what, "it ended without a result")
 
@@ -220,11 +219,8 @@ class AuthHandlers:
             raise self._refusal(what, reply.error)
 
     def _call(self, method: str, request: Any, what: str) -> Any:
-        try:
+        with failing(self._plugin, KIND, what):
             return self._plugin.call(_METHODS[method], request)
-        except RpcError as error:
-            refusal: PluginError = failed(self._plugin, KIND, what, error)
-            raise refusal from error
 
     def _refusal(self, what: str, said: str) -> PluginError:
         refusal = PluginError(

@@ -8,12 +8,12 @@ from machineadm.errors import PluginError
 from machineadm.plugins.cookie import COOKIE
 from machineadm.plugins.discovery import Found
 from machineadm.plugins.host import Host, Plugin
-from machineadm.plugins.kinds.failures import failed, text_of
+from machineadm.plugins.kinds.failures import failing, text_of
 from machineadm.plugins.launch.model import Command
 from machineadm.plugins.payload import encode, host_versions
 from machineadm.plugins.proto import plugin_pb2
 from machineadm.plugins.wire.handshake import Cookie
-from machineadm.plugins.wire.rpc import RpcError, methods
+from machineadm.plugins.wire.rpc import methods
 
 START: Final = 30.0
 """Seconds that a plugin has to start, and as many for its settings."""
@@ -64,11 +64,8 @@ def configure(plugin: Plugin, kind: str, settings: dict[str, object]) -> None:
         PluginError: It refuses them.
     """
     request = plugin_pb2.ConfigureRequest(settings=encode(plugin.version, settings))
-    try:
+    with failing(plugin, kind, "what its settings ask for"):
         reply = plugin.call(CONFIGURE, request, timeout=START)
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, kind, "what its settings ask for", error)
-        raise refusal from error
     wrong = [one for one in reply.diagnostics if one.severity != plugin_pb2.Diagnostic.WARNING]
     if wrong:
         texts = "; ".join(map(text_of, wrong))

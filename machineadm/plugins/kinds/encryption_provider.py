@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from machineadm.errors import ConfigError, PluginError
 from machineadm.plugins.host import Plugin
-from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.kinds.failures import failing
 from machineadm.plugins.proto import encryption_provider_pb2 as pb
-from machineadm.plugins.wire.rpc import RpcError, methods
+from machineadm.plugins.wire.rpc import methods
 from machineadm.redaction import Secret
 
 KIND: Final = "encryption-provider"
@@ -73,8 +73,5 @@ def delete_passphrase(plugin: Plugin, provider: str) -> None:
 
 
 def _call(plugin: Plugin, method: str, request: Any, what: str) -> Any:
-    try:
+    with failing(plugin, KIND, what):
         return plugin.call(_METHODS[method], request, timeout=CALL)
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, KIND, what, error)
-        raise refusal from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from grpclib.const import Status
@@ -40,6 +42,20 @@ def failed(plugin: Plugin, kind: str, what: str, error: RpcError) -> PluginError
     refusal = PluginError(code, message, hint=hint)
     refusal.log_tail = plugin.log_tail
     return refusal
+
+
+@contextmanager
+def failing(plugin: Plugin, kind: str, what: str) -> Iterator[None]:
+    """Tell the failure of a call that is made within; the arguments are those of `failed`.
+
+    Raises:
+        PluginError: The call failed.
+    """
+    try:
+        yield
+    except RpcError as error:
+        refusal: PluginError = failed(plugin, kind, what, error)
+        raise refusal from error
 
 
 def text_of(diagnostic: Any) -> str:

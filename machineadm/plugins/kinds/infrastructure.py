@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from machineadm.errors import PluginError
 from machineadm.plugins.host import Plugin
-from machineadm.plugins.kinds.failures import failed
+from machineadm.plugins.kinds.failures import failing
 from machineadm.plugins.proto import infrastructure_pb2 as pb
-from machineadm.plugins.wire.rpc import RpcError, methods
+from machineadm.plugins.wire.rpc import methods
 
 KIND: Final = "infrastructure"
 CALL: Final = 120.0
@@ -33,18 +33,14 @@ def fetch(plugin: Plugin, location: str, *, most: int) -> bytes:
     """
     pieces = bytearray()
     what = f"what lies at {location!r}"
-    try:
-        with plugin.stream(_METHODS["Fetch"], timeout=CALL) as call:
-            call.send(pb.FetchRequest(location=location))
-            call.end()
-            for reply in call:
-                pieces += reply.data
-                if len(pieces) > most:
-                    message = f"plugin {plugin.name} returns more than {most} bytes for {what}"
-                    raise PluginError("MA7224", message, hint="look at what is stored there")
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, KIND, what, error)
-        raise refusal from error
+    with failing(plugin, KIND, what), plugin.stream(_METHODS["Fetch"], timeout=CALL) as call:
+        call.send(pb.FetchRequest(location=location))
+        call.end()
+        for reply in call:
+            pieces += reply.data
+            if len(pieces) > most:
+                message = f"plugin {plugin.name} returns more than {most} bytes for {what}"
+                raise PluginError("MA7224", message, hint="look at what is stored there")
     return bytes(pieces)
 
 
@@ -78,16 +74,12 @@ def store(plugin: Plugin, name: str, data: bytes) -> str:
         PluginError: It does not keep it; MA7223 if it only reads.
     """
     what = f"a place for {name!r}"
-    try:
-        with plugin.stream(_METHODS["Store"], timeout=CALL) as call:
-            call.send(pb.StoreRequest(name=name, data=data[:_PIECE]))
-            for start in range(_PIECE, len(data), _PIECE):
-                call.send(pb.StoreRequest(data=data[start : start + _PIECE]))
-            call.end()
-            reply = call.receive()
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, KIND, what, error)
-        raise refusal from error
+    with failing(plugin, KIND, what), plugin.stream(_METHODS["Store"], timeout=CALL) as call:
+        call.send(pb.StoreRequest(name=name, data=data[:_PIECE]))
+        for start in range(_PIECE, len(data), _PIECE):
+            call.send(pb.StoreRequest(data=data[start : start + _PIECE]))
+        call.end()
+        reply = call.receive()
     if reply is None or not reply.location:
         message = f"plugin {plugin.name} returns no location for {name!r}"
         raise PluginError("MA7224", message, hint="this is a bug in the plugin: ask its author")
@@ -126,8 +118,5 @@ def delete(plugin: Plugin, location: str) -> None:
 
 
 def _call(plugin: Plugin, method: str, request: Any, what: str) -> Any:
-    try:
+    with failing(plugin, KIND, what):
         return plugin.call(_METHODS[method], request, timeout=CALL)
-    except RpcError as error:
-        refusal: PluginError = failed(plugin, KIND, what, error)
-        raise refusal from error

@@ -12,7 +12,7 @@ from grpclib.const import Status
 from machineadm.errors import PluginError
 from machineadm.plugins.cookie import PROVIDER
 from machineadm.plugins.host import Plugin
-from machineadm.plugins.kinds.failures import failed, text_of
+from machineadm.plugins.kinds.failures import failed, failing, text_of
 from machineadm.plugins.kinds.host_service import Allowed, host_service
 from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.wire.rpc import RpcError, methods
@@ -250,8 +250,5 @@ class Providers:
             raise refusal from error
 
     def _call(self, method: str, request: Any, what: str, timeout: float | None) -> Any:
-        try:
+        with failing(self._plugin, KIND, what):
             return self._plugin.call(_METHODS[method], request, timeout=timeout)
-        except RpcError as error:
-            refusal: PluginError = failed(self._plugin, KIND, what, error)
-            raise refusal from error
