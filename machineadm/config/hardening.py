@@ -385,8 +385,9 @@ def _path(setting: Setting, given: MachineConfigurationSpec) -> str:
     if setting.of == "kubelet":
         from machineadm.api.v1alpha1.node import NodeKubelet
 
-        own = setting.name in NodeKubelet.__struct_encode_fields__
-        return f"kubernetes.node.kubelet.{'' if own else 'config.'}{setting.name}"
+        field, _, _ = setting.name.partition("|")
+        own = field in NodeKubelet.__struct_encode_fields__
+        return f"kubernetes.node.kubelet.{'' if own else 'config.'}{field}"
     if setting.of == "sysctl":
         return child("machine.linuxConfiguration.sysctls", setting.name)
     return f"machine.files: {setting.name}: permissions"
@@ -441,29 +442,17 @@ def _set_kubelet(
     from machineadm.api.v1alpha1.node import NodeConfig, NodeKubelet
 
     kubernetes = spec.kubernetes
-    # The flag of a control's test: what is set by a flag is set.
-    flag = _KUBELET_FLAGS.get(setting.name, "")
-    if kubernetes is None or _kubelet(given, f"{setting.name}|{flag}") is not None:
+    if kubernetes is None or _kubelet(given, setting.name) is not None:
         return None
+    field, _, _ = setting.name.partition("|")
     node = kubernetes.node or NodeConfig()
     kubelet = node.kubelet or NodeKubelet()
     value = tuple(setting.value) if isinstance(setting.value, list) else setting.value
-    if setting.name in kubelet.__struct_encode_fields__:
-        kubelet = replace(kubelet, **{_attribute(kubelet, setting.name): value})
+    if field in kubelet.__struct_encode_fields__:
+        kubelet = replace(kubelet, **{_attribute(kubelet, field): value})
     else:
-        kubelet = replace(kubelet, config={**(kubelet.config or {}), setting.name: setting.value})
+        kubelet = replace(kubelet, config={**(kubelet.config or {}), field: setting.value})
     return replace(spec, kubernetes=replace(kubernetes, node=replace(node, kubelet=kubelet)))
-
-
-_KUBELET_FLAGS: Final = {
-    "podPidsLimit": "pod-max-pids",
-    "protectKernelDefaults": "protect-kernel-defaults",
-    "readOnlyPort": "read-only-port",
-    "seccompDefault": "seccomp-default",
-    "streamingConnectionIdleTimeout": "streaming-connection-idle-timeout",
-    "tlsCipherSuites": "tls-cipher-suites",
-}
-"""Fields of KubeletConfiguration, and the flags that win over them."""
 
 
 def _audits_by_flags(spec: MachineConfigurationSpec) -> bool:

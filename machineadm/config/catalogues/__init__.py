@@ -39,7 +39,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     of: Target
     name: str = ""
-    """A flag, a field of the kubelet's configuration or of the audit log, a kernel parameter, a path; empty where there is only one."""
+    """A flag, a field of the kubelet's configuration with its flag (`FIELD|FLAG`), a field of the audit log, a kernel parameter, a path;
+    empty where there is only one."""
     value: Any
     """Text for flags, parameters and modes (octal); as in YAML for a field."""
 
