@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
 from typing import Final
@@ -210,18 +210,22 @@ def _page(status: BootstrapStatus, phases: Phases) -> Iterator[str]:
             yield f'<tr><td>{_text(name)}</td><td class="n">{end - begin:.3f}s</td></tr>\n'
         yield "</tbody></table>\n"
     if status.conditions:
-        yield '<h2>Conditions</h2>\n<table id="conditions"><tbody>\n'
-        for one in status.conditions:
-            cells = (one.type, one.status, one.reason, one.message)
-            yield f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>\n"
-        yield "</tbody></table>\n"
+        yield from _table(
+            "Conditions",
+            ((one.type, one.status, one.reason, one.message) for one in status.conditions),
+        )
     if status.warnings:
-        yield '<h2>Warnings</h2>\n<table id="warnings"><tbody>\n'
-        for warning in status.warnings:
-            texts = (warning.code, warning.path, warning.message, warning.hint)
-            yield f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in texts)}</tr>\n"
-        yield "</tbody></table>\n"
+        yield from _table(
+            "Warnings", ((one.code, one.path, one.message, one.hint) for one in status.warnings)
+        )
     yield "</body>\n</html>\n"
+
+
+def _table(title: str, rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f'<h2>{title}</h2>\n<table id="{title.lower()}"><tbody>\n'
+    for cells in rows:
+        yield f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>\n"
+    yield "</tbody></table>\n"
 
 
 def _facts(status: BootstrapStatus) -> str:
