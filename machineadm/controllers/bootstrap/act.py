@@ -272,17 +272,8 @@ class Actor:
     async def adopt(self, facts: Facts, secret: SecretMeta) -> Done:
         """Give the data Secret its owner back: after a backup was restored, or a move."""
         owners = [msgspec.to_builtins(one) for one in secret.owners if not one.controller]
-        await self._client.merge(
-            SECRETS,
-            secret.namespace,
-            secret.name,
-            {
-                "metadata": {
-                    "resourceVersion": secret.version,
-                    "ownerReferences": [*owners, _controlled_by(facts.bootstrap)],
-                }
-            },
-        )
+        owners.append(_controlled_by(facts.bootstrap))
+        await self._change(SECRETS, secret, ownerReferences=owners)
         return Done(outcome=_available(secret.name), again_after=0.0)
 
     async def restore(self, facts: Facts, name: str) -> Done:
@@ -542,6 +533,7 @@ class Actor:
                 if error.reason != "StoreNotFound":
                     raise
         await self._change(
+            MACHINE_BOOTSTRAPS,
             bootstrap,
             finalizers=list(dict.fromkeys([*bootstrap.finalizers, STORE_FINALIZER])),
             annotations={STORE_ANNOTATION: place.name},
@@ -549,17 +541,24 @@ class Actor:
 
     async def _unclaimed(self, bootstrap: Bootstrap) -> None:
         await self._change(
+            MACHINE_BOOTSTRAPS,
             bootstrap,
             finalizers=[one for one in bootstrap.finalizers if one != STORE_FINALIZER],
             annotations={STORE_ANNOTATION: None, STORED_UNTIL_ANNOTATION: None},
         )
 
-    async def _change(self, bootstrap: Bootstrap, **metadata: Any) -> None:
-        # By version: finalizers are a list that others write, too, and that a merge replaces whole.
-        metadata["resourceVersion"] = bootstrap.version
-        await self._client.merge(
-            MACHINE_BOOTSTRAPS, bootstrap.namespace, bootstrap.name, {"metadata": metadata}
-        )
+    async def _change(
+        self,
+        resource: Resource,
+        there: Bootstrap | SecretMeta,
+        data: dict[str, str] | None = None,
+        **metadata: Any,
+    ) -> None:
+        # By version, not over what another has written since: it would be an object that this decision
+        # does not know, and a merge replaces lists (finalizers, owners) whole.
+        metadata["resourceVersion"] = there.version
+        change: dict[str, Any] = {"metadata": metadata} | ({} if data is None else {"data": data})
+        await self._client.merge(resource, there.namespace, there.name, change)
 
     async def _upkeep_stored(
         self, bootstrap: Bootstrap, machine: Machine
@@ -572,7 +571,9 @@ class Actor:
             if kept.policy != "AfterBootstrap" or not joined:
                 if STORE_FINALIZER not in bootstrap.finalizers:  # a move takes it away
                     await self._change(
-                        bootstrap, finalizers=[*bootstrap.finalizers, STORE_FINALIZER]
+                        MACHINE_BOOTSTRAPS,
+                        bootstrap,
+                        finalizers=[*bootstrap.finalizers, STORE_FINALIZER],
                     )
                 return {}, None
             until = bootstrap.annotations.get(STORED_UNTIL_ANNOTATION, "")
@@ -582,7 +583,9 @@ class Actor:
                 if not until:
                     end = self._now() + timedelta(seconds=grace)
                     at = end.strftime("%Y-%m-%dT%H:%M:%SZ")
-                    await self._change(bootstrap, annotations={STORED_UNTIL_ANNOTATION: at})
+                    await self._change(
+                        MACHINE_BOOTSTRAPS, bootstrap, annotations={STORED_UNTIL_ANNOTATION: at}
+                    )
                 return {}, left
             await store.remove(bootstrap.key)
         except StoreError as error:
@@ -645,17 +648,11 @@ class Actor:
             None, place,
         )  # fmt: skip
         fresh = msgspec.structs.replace(stored, expires=store.expires(bootstrap.key, now))
-        await self._client.merge(
+        await self._change(
             SECRETS,
-            secret.namespace,
-            secret.name,
-            {
-                "metadata": {
-                    "resourceVersion": secret.version,
-                    "annotations": {STORED_ANNOTATION: str(fresh)},
-                },
-                "data": {"value": encoded(result.user_data)},
-            },
+            secret,
+            {"value": encoded(result.user_data)},
+            annotations={STORED_ANNOTATION: str(fresh)},
         )
         return fresh
 
@@ -902,21 +899,14 @@ class Actor:
         )  # fmt: skip
         # First what the data names, then the data.
         await self._ensure_token(cluster, pool, token)
-        await self._client.merge(
+        await self._change(
             SECRETS,
-            secret.namespace,
-            secret.name,
+            secret,
             {
-                # Not over what another has written since: it would be a Secret that this decision does not know.
-                "metadata": {
-                    "resourceVersion": secret.version,
-                    "annotations": _annotations(following),
-                },
-                "data": {
-                    "value": encoded(result.user_data),
-                    "format": encoded(result.format.encode()),
-                },
+                "value": encoded(result.user_data),
+                "format": encoded(result.format.encode()),
             },
+            annotations=_annotations(following),
         )
 
     def _left(self, there: _Data) -> float:
