@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -261,6 +261,31 @@ class World:
 
     def tokens(self) -> list[str]:
         return self.workload.names("secrets", "kube-system")
+
+
+@contextmanager
+def dying(number: int, how: str, *servers: object) -> Iterator[None]:
+    """A process that dies at a call: it and all that follow `fail`, or are done and `lose` their answers.
+
+    Args:
+        number: Of the call, counted over all servers, from 1.
+        how: `fail` or `lose`.
+        servers: Who are called; afterwards, all answer again.
+    """
+    count = 0
+
+    def dies(method: str, path: str) -> int:
+        nonlocal count
+        count += 1
+        return 500 if count >= number else 0
+
+    for server in servers:
+        setattr(server, how, dies)
+    try:
+        yield
+    finally:
+        for server in servers:
+            setattr(server, how, lambda method, path: 0)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from machineadm.controllers.runtime.resources import (
     Resource,
 )
 from machineadm.controllers.runtime.together import Together
-from tests.controllers_world import World, world
+from tests.controllers_world import World, dying, world
 
 Scene = Callable[[World], Coroutine[Any, Any, None]]
 IN_IMAGE = AgentSource(preinstalled=PreinstalledAgent())
@@ -168,17 +168,8 @@ def test_an_adopted_machine_that_is_killed_between_any_two_calls_gets_the_same_b
 
             async def killed(one: World, number: int = number, how: str = how) -> None:
                 await prepare(one, role)
-                count = [0]
-
-                def dies(method: str, path: str) -> int:
-                    count[0] += 1
-                    return 500 if count[0] >= number else 0
-
-                for server in (one.management, one.workload):
-                    setattr(server, how, dies)
-                await one.attempt()
-                for server in (one.management, one.workload):
-                    setattr(server, how, lambda method, path: 0)
+                with dying(number, how, one.management, one.workload):
+                    await one.attempt()
                 one.restart()
                 await one.settle()
                 assert one.data("machine") == data, (number, how)

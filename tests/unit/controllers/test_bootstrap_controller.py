@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.controllers_world import World, world
+from tests.controllers_world import World, dying, world
 
 Scene = Callable[[World], Coroutine[Any, Any, None]]
 
@@ -187,17 +187,8 @@ def test_killed_between_any_two_calls_and_run_again_the_data_is_the_same_bytes(
 
             async def killed(one: World, number: int = number, loses: bool = loses) -> None:
                 await prepare(one, role, spec)
-                count = [0]
-
-                def dies(method: str, path: str) -> int:
-                    count[0] += 1
-                    return 500 if count[0] >= number else 0
-
-                for server in (one.management, one.workload):
-                    setattr(server, "lose" if loses else "fail", dies)
-                await one.attempt()
-                for server in (one.management, one.workload):
-                    setattr(server, "lose" if loses else "fail", lambda method, path: 0)
+                with dying(number, "lose" if loses else "fail", one.management, one.workload):
+                    await one.attempt()
                 one.restart()
                 # Connections that a dead workload cluster left silent are not asked for a while; this is another process.
                 await one.settle()

@@ -16,7 +16,7 @@ from machineadm.controllers.reports.intake import Intake
 from machineadm.controllers.reports.polling import Poller
 from machineadm.controllers.runtime.tasks import cancelled
 from machineadm.controllers.stores.contract import secret_name
-from tests.controllers_world import World, configuration_in, world
+from tests.controllers_world import World, configuration_in, dying, world
 from tests.fakes.apiserver import Object
 
 REFERENCE = {
@@ -170,19 +170,10 @@ def test_killed_between_any_two_calls_the_same_bytes_are_handed_over_and_referre
             async def killed(other: StandIn, number: int = number, way: str = way) -> None:
                 one = other.one
                 await prepare(other)
-                count = [0]
-
-                def dies(method: str, path: str) -> int:
-                    count[0] += 1
-                    return 500 if count[0] >= number else 0
-
-                for server in (one.management, one.workload):
-                    setattr(server, way, dies)
-                await one.attempt()
-                await other.act()
-                await one.attempt()
-                for server in (one.management, one.workload):
-                    setattr(server, way, lambda method, path: 0)
+                with dying(number, way, one.management, one.workload):
+                    await one.attempt()
+                    await other.act()
+                    await one.attempt()
                 one.passes(seconds=30)
                 one.restart()
                 await served(other)

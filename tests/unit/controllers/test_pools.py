@@ -15,7 +15,7 @@ from machineadm.controllers.runtime.client import ApiError
 from machineadm.controllers.runtime.queue import Queue
 from machineadm.controllers.runtime.reflector import Reflector
 from machineadm.controllers.runtime.resources import MACHINE_POOLS
-from tests.controllers_world import World, world
+from tests.controllers_world import World, dying, world
 
 Scene = Callable[[World], Coroutine[Any, Any, None]]
 EPOCH = "machineadm.x-k8s.io/token-epoch"
@@ -170,17 +170,8 @@ def test_killed_between_any_two_calls_of_a_change_of_tokens_it_ends_in_the_same_
 
             async def killed(one: World, number: int = number, way: str = way) -> None:
                 await completed(one)
-                count = [0]
-
-                def dies(method: str, path: str) -> int:
-                    count[0] += 1
-                    return 500 if count[0] >= number else 0
-
-                for server in (one.management, one.workload):
-                    setattr(server, way, dies)
-                await one.attempt()
-                for server in (one.management, one.workload):
-                    setattr(server, way, lambda method, path: 0)
+                with dying(number, way, one.management, one.workload):
+                    await one.attempt()
                 one.restart()
                 await one.settle()
                 assert (one.data("pool"), one.tokens()) == (data, tokens), (number, way)

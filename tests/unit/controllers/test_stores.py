@@ -24,7 +24,7 @@ from machineadm.controllers.runtime.tasks import cancelled
 from machineadm.controllers.stores.disk import Disk, DiskBackend
 from machineadm.controllers.stores.server import LARGEST, Identities, StoreServer
 from machineadm.controllers.stores.status import StoreKeeper
-from tests.controllers_world import World, configuration_in, world
+from tests.controllers_world import World, configuration_in, dying, world
 from tests.fakes.apiserver import Object
 
 KEY = b"k" * 32
@@ -219,18 +219,8 @@ def test_killed_between_any_two_calls_the_data_refers_to_what_the_store_has(
 
             async def killed(shop: Shop, number: int = number, way: str = way) -> None:
                 await prepare(shop)
-                count = [0]
-
-                def dies(method: str, path: str) -> int:
-                    count[0] += 1
-                    return 500 if count[0] >= number else 0
-
-                servers = (shop.one.management, shop.one.workload, shop)
-                for server in servers:
-                    setattr(server, way, dies)
-                await shop.one.attempt()
-                for server in servers:
-                    setattr(server, way, lambda method, path: 0)
+                with dying(number, way, shop.one.management, shop.one.workload, shop):
+                    await shop.one.attempt()
                 # The next process starts later, and its token for fetching ends later.
                 shop.one.passes(seconds=30)
                 shop.one.restart()
