@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +29,7 @@ from machineadm.controllers.runtime.kubeconfig import KubeconfigError, connected
 from machineadm.controllers.runtime.lease import Election
 from machineadm.controllers.runtime.logs import set_up
 from machineadm.controllers.runtime.metrics import Metrics
+from machineadm.controllers.runtime.options import add_log_options, address_of
 from machineadm.controllers.runtime.process import Controller, Endpoints, Listener, Process
 from machineadm.controllers.runtime.resources import (
     KUBEADM_CONFIGS,
@@ -38,7 +40,6 @@ from machineadm.controllers.runtime.serving import (
     AddressError,
     Certificates,
     Guard,
-    address,
     self_signed,
 )
 from machineadm.controllers.runtime.together import Together
@@ -111,14 +112,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--health-address",
-        type=_address,
+        type=address_of,
         default=(None, 9440),
         metavar="ADDRESS",
         help="where /healthz and /readyz are served; 0: nowhere (default: :9440)",
     )
     add(
         "--diagnostics-address",
-        type=_address,
+        type=address_of,
         default=(None, 8443),
         metavar="ADDRESS",
         help="where /metrics is served; 0: nowhere (default: :8443)",
@@ -136,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--report-address",
-        type=_address,
+        type=address_of,
         default=(None, 9443),
         metavar="ADDRESS",
         help="where reports are taken in (default: :9443)",
@@ -180,13 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where their machines get the agent from: spec.agent of a MachineBootstrap in YAML or JSON, as {preinstalled: {}};"
         " an annotation of the Cluster wins",
     )
-    add(
-        "--log-format",
-        choices=("text", "json"),
-        default="text",
-        help="form of a log line (default: text)",
-    )
-    add("--verbose", action="store_true", help="log more")
+    add_log_options(parser)
     return parser
 
 
@@ -196,13 +191,6 @@ def _seconds(text: str) -> float:
     if unit not in units or not number.isdigit() or not int(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 15m")
     return int(number) * units[unit]
-
-
-def _address(text: str) -> tuple[str | None, int] | None:
-    try:
-        return address(text)
-    except AddressError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _agent(parsed: argparse.Namespace) -> AgentSource | None:
@@ -287,7 +275,8 @@ async def _serve(
             report_to=reports.to if reports else None,
             agent=agent,
         )
-        controller = BootstrapController(
+        controller_of = partial(
+            BootstrapController,
             client,
             actor,
             namespace=parsed.namespace,
@@ -296,17 +285,11 @@ async def _serve(
             now=now,
             events=events,
         )
+        controller = controller_of()
         served: Controller = controller
         if parsed.kubeadmconfigs == "all":
             old = parsed.kubeadmconfigs_version == "v1beta1"
-            adopts = BootstrapController(
-                client,
-                actor,
-                namespace=parsed.namespace,
-                watch_filter=parsed.watch_filter,
-                workers=parsed.concurrency,
-                now=now,
-                events=events,
+            adopts = controller_of(
                 serves=KUBEADM_CONFIGS_V1BETA1 if old else KUBEADM_CONFIGS,
                 shares=controller,
             )

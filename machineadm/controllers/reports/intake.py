@@ -18,7 +18,6 @@ from machineadm.controllers.capi.keys import Keys
 from machineadm.controllers.capi.tokens import REPORT_SEED_ANNOTATION, REPORTS_PATH, report_token
 from machineadm.controllers.capi.types import Bootstrap, Cluster, SecretMeta, bootstrap
 from machineadm.controllers.reports.reading import (
-    MOST,
     ReportError,
     Told,
     is_news,
@@ -26,18 +25,18 @@ from machineadm.controllers.reports.reading import (
     read,
     status_of,
 )
+from machineadm.controllers.runtime.allowance import Allowance
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.events import About, Event, Events
 from machineadm.controllers.runtime.logs import about
 from machineadm.controllers.runtime.queue import Queue
+from machineadm.controllers.runtime.requests import TooLargeError, body_of, key_of
 from machineadm.controllers.runtime.resources import MACHINE_BOOTSTRAPS
 from machineadm.controllers.runtime.store import Key, Store
+from machineadm.controllers.stores.port import EACH_MINUTE, LARGEST_REPORT
 
 FIELD_MANAGER: Final = "machineadm-report"
 """Beside the controller's own: each applies the whole of what it owns, and keeps away from the other's."""
-
-EACH_MINUTE: Final = 10
-"""Reports of one machine. The agent sends one every 10 s at most, and one more at its end."""
 
 _AT_ONCE: Final = 16
 """Bodies in memory at once: 32 MiB."""
@@ -48,7 +47,6 @@ PATIENCE: Final = 8.0
 
 _WORKERS: Final = 8
 _KNOWN: Final = 20_000
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _TOKEN: Final = re.compile(r"Bearer ([A-Za-z0-9_-]{43})", re.ASCII)
 
 _LOG = logging.getLogger(__name__)
@@ -91,14 +89,13 @@ class Intake:
         self._secrets = secrets
         self._clusters = clusters
         self._now = now
-        self._clock = clock
         self._events = events
         self._keys = Keys(client, clock=clock)
         self._queue = Queue(interval=0.0)
         self._held: dict[Key, _Held] = {}
         self._last: OrderedDict[str, Told] = OrderedDict()
         """By uid, the newest report of a machine: an older one that comes late is left out."""
-        self._allowance: OrderedDict[Key, tuple[float, float]] = OrderedDict()
+        self._allowance = Allowance[Key](EACH_MINUTE, 60.0, known=_KNOWN, clock=clock)
         self._reading = 0
         bootstraps.on_change(self._changed)
         clusters.on_change(self._cluster_changed)
@@ -124,11 +121,11 @@ class Intake:
         return web.Response(status=status, text=f"{words}\n" if words else None, headers=headers)
 
     async def _taken(self, request: web.Request) -> tuple[int, str, str]:
-        key = request.match_info["namespace"], request.match_info["name"]
+        key = key_of(request)
         shown = _TOKEN.fullmatch(request.headers.get("Authorization", ""))
         if shown is None:
             return 401, "refused", "a machine's token is needed"
-        if not all(_NAME.fullmatch(part) for part in key):
+        if key is None:
             return 403, "refused", ""
         try:
             known = await self._is_of(key, shown[1])
@@ -137,18 +134,18 @@ class Intake:
         if not known:
             # In the same words whether there is such a machine or not.
             return 403, "refused", ""
-        if not self._allowed(key):
+        if not self._allowance.allows(key):
             return 429, "limited", f"at most {EACH_MINUTE} reports a minute"
         if request.headers.get("Content-Encoding", "identity") != "identity":
             return 415, "malformed", "a report is not compressed"
-        if (request.content_length or 0) > MOST:
-            return 413, "malformed", f"larger than {MOST} bytes"
+        if (request.content_length or 0) > LARGEST_REPORT:
+            return 413, "malformed", f"larger than {LARGEST_REPORT} bytes"
         if self._reading >= _AT_ONCE:
             return 503, "busy", "too many reports at once"
         self._reading += 1
         try:
-            told = read(await asyncio.wait_for(_body(request), _BODY_TIME))
-        except ReportError as error:
+            told = read(await asyncio.wait_for(body_of(request, LARGEST_REPORT), _BODY_TIME))
+        except (ReportError, TooLargeError) as error:
             return 400, "malformed", str(error)
         except asyncio.TimeoutError:
             return 408, "malformed", "the report came too slowly"
@@ -170,16 +167,6 @@ class Intake:
         if cluster_key is None:
             return False
         return hmac.compare_digest(report_token(cluster_key, seed), token)
-
-    def _allowed(self, key: Key) -> bool:
-        now = self._clock()
-        left, at = self._allowance.pop(key, (float(EACH_MINUTE), now))
-        left = min(float(EACH_MINUTE), left + (now - at) * EACH_MINUTE / 60.0)
-        allowed = left >= 1.0
-        self._allowance[key] = (left - 1.0 if allowed else left, now)
-        while len(self._allowance) > _KNOWN:
-            self._allowance.popitem(last=False)
-        return allowed
 
     async def take(self, key: Key, told: Told) -> tuple[int, str, str]:
         """Take a report of a machine that is known to be its own.
@@ -302,12 +289,3 @@ class Intake:
             for key in self._held:
                 if key[0] == new.namespace:
                     self._queue.add(key)
-
-
-async def _body(request: web.Request) -> bytes:
-    data = bytearray()
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > MOST:
-            raise ReportError(f"larger than {MOST} bytes")
-    return bytes(data)

@@ -15,9 +15,7 @@ import msgspec
 from machineadm.api.v1alpha1.status import Phase
 from machineadm.controllers.capi.types import Bootstrap, Condition, time_of
 from machineadm.controllers.runtime.resources import MACHINE_BOOTSTRAPS
-
-MOST: Final = 2_097_152
-"""Bytes of a report: evidence of a machine's identity takes 1.5 MB of it, the log of a failure 64 KiB."""
+from machineadm.controllers.stores.port import LARGEST_REPORT
 
 SUCCEEDED: Final = "BootstrapSucceeded"
 
@@ -77,13 +75,13 @@ def read(data: bytes) -> Told:
     """Read a report.
 
     Args:
-        data: JSON, of `MOST` bytes at most.
+        data: JSON, of `LARGEST_REPORT` bytes at most.
 
     Raises:
         ReportError: It is not one.
     """
-    if len(data) > MOST:
-        raise ReportError(f"larger than {MOST} bytes")
+    if len(data) > LARGEST_REPORT:
+        raise ReportError(f"larger than {LARGEST_REPORT} bytes")
     try:
         status = _DECODER.decode(data)
     except msgspec.ValidationError as error:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from machineadm.controllers.runtime.allowance import Allowance
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.metrics import Metrics
 from machineadm.controllers.runtime.resources import EVENTS, Resource
@@ -95,11 +96,11 @@ class Events:
         self._metrics = metrics
         self._queue: asyncio.Queue[tuple[About, Event]] = asyncio.Queue(_WAITING)
         self._known: OrderedDict[tuple[About, Event], _Known] = OrderedDict()
-        self._allowance: OrderedDict[About, tuple[float, float]] = OrderedDict()
+        self._allowance = Allowance[About](BURST, PERIOD, known=_KNOWN, clock=clock)
 
     def tell(self, about: About, event: Event) -> None:
         """Have an Event sent; returns at once, and raises nothing."""
-        if not self._allowed(about):
+        if not self._allowance.allows(about):
             self._metrics.event_ended("limited")
             return
         try:
@@ -127,17 +128,6 @@ class Events:
             await asyncio.wait_for(self._queue.join(), seconds)
         except asyncio.TimeoutError:
             _LOG.warning("%d Events were not sent before the end", self._queue.qsize())
-
-    def _allowed(self, about: About) -> bool:
-        now = self._clock()
-        left, at = self._allowance.pop(about, (float(BURST), now))
-        # A bucket of tokens for each object, as client-go's EventSourceObjectSpamFilter has it.
-        left = min(float(BURST), left + (now - at) * BURST / PERIOD)
-        allowed = left >= 1.0
-        self._allowance[about] = (left - 1.0 if allowed else left, now)
-        while len(self._allowance) > _KNOWN:
-            self._allowance.popitem(last=False)
-        return allowed
 
     async def _send(self, about: About, event: Event) -> None:
         known = self._known.pop((about, event), None)

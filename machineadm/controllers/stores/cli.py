@@ -17,7 +17,8 @@ from typing import Final
 from machineadm.controllers.runtime.client import Client
 from machineadm.controllers.runtime.kubeconfig import KubeconfigError, connected
 from machineadm.controllers.runtime.logs import set_up
-from machineadm.controllers.runtime.serving import AddressError, Certificates, address, served
+from machineadm.controllers.runtime.options import add_log_options, address_of
+from machineadm.controllers.runtime.serving import AddressError, Certificates, served
 from machineadm.controllers.runtime.tasks import cancelled
 from machineadm.controllers.stores.disk import Disk, DiskBackend
 from machineadm.controllers.stores.secrets import SecretBackend
@@ -97,21 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="serve HTTP, to a proxy that ends TLS",
     )
-    add(
-        "--log-format",
-        choices=("text", "json"),
-        default="text",
-        help="form of a log line (default: text)",
-    )
-    add("--verbose", action="store_true", help="log more")
+    add_log_options(parser)
     return parser
 
 
 def _address(text: str) -> tuple[str | None, int]:
-    try:
-        found = address(text)
-    except AddressError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    found = address_of(text)
     if found is None:
         raise argparse.ArgumentTypeError("a store that is served nowhere keeps nothing")
     return found

@@ -26,6 +26,9 @@ Reason = Literal[
 LARGEST_REPORT: Final = 2 * 1024 * 1024
 """Bytes of a report: evidence of a machine's identity takes 1.5 MB of it, the log of a failure 64 KiB."""
 
+EACH_MINUTE: Final = 10
+"""Reports of one machine. The agent sends one every 10 s at most, and one more at its end."""
+
 STORE_FINALIZER: Final = "machineadm.infrastructure.cluster.x-k8s.io/store"
 """On a MachineBootstrap for as long as a store may keep its configuration."""
 
@@ -53,17 +56,6 @@ def parts_of(text: str) -> tuple[str, str, str]:
 
 Part = Literal["configuration", "status"]
 """What a store keeps of a machine: what it is given, and what it reported last."""
-
-
-class TooLargeError(Exception):
-    """It is more than what keeps a store's bytes takes.
-
-    Args:
-        most: Bytes that it takes.
-    """
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"larger than {max(most, 0)} bytes")
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

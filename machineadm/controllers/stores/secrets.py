@@ -9,9 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.requests import TooLargeError
 from machineadm.controllers.runtime.resources import SECRETS
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.port import Part, TooLargeError
+from machineadm.controllers.stores.port import Part
 
 LARGEST: Final = 900_000
 """Bytes of both parts together: the API server takes 1,048,576 of a Secret, and etcd 1.5 MiB of an object in base64."""

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -18,9 +17,11 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 
+from machineadm.controllers.runtime.allowance import Allowance
 from machineadm.controllers.runtime.logs import about
+from machineadm.controllers.runtime.requests import TooLargeError, body_of, key_of
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.port import LARGEST_REPORT, Part, TooLargeError
+from machineadm.controllers.stores.port import EACH_MINUTE, LARGEST_REPORT, Part
 from machineadm.controllers.stores.tokens import FETCH, REPORT, Claims, opened, subject
 
 CONFIGURATIONS: Final = "/v1/configurations"
@@ -29,13 +30,9 @@ CONFIGURATIONS: Final = "/v1/configurations"
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a configuration."""
 
-EACH_MINUTE: Final = 10
-"""Reports of one machine."""
-
 _AT_ONCE: Final = 16
 _BODY_TIME: Final = 30.0
 _KNOWN: Final = 20_000
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9A-Za-z+-]+){1,5}", re.ASCII)
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}", re.ASCII)
 
@@ -107,8 +104,7 @@ class StoreServer:
         self._identities = identities
         self._agents = None if agents is None else agents.resolve()
         self._now = now
-        self._clock = clock
-        self._allowance: OrderedDict[Key, tuple[float, float]] = OrderedDict()
+        self._allowance = Allowance[Key](EACH_MINUTE, 60.0, known=_KNOWN, clock=clock)
         self._reading = 0
 
     def app(self) -> web.Application:
@@ -192,7 +188,7 @@ class StoreServer:
     async def _take_report(self, request: web.Request) -> web.Response:
         key = _key(request)
         self._of_machine(request, key, REPORT)
-        if not self._allowed(key):
+        if not self._allowance.allows(key):
             raise RefusedError(429, f"at most {EACH_MINUTE} reports a minute", later=True)
         # A report of a machine whose configuration is removed would stay for ever.
         await self._kept(key, "configuration")
@@ -246,16 +242,6 @@ class StoreServer:
             raise RefusedError(403, "the token has expired")
         return claims
 
-    def _allowed(self, key: Key) -> bool:
-        now = self._clock()
-        left, at = self._allowance.pop(key, (float(EACH_MINUTE), now))
-        left = min(float(EACH_MINUTE), left + (now - at) * EACH_MINUTE / 60.0)
-        allowed = left >= 1.0
-        self._allowance[key] = (left - 1.0 if allowed else left, now)
-        while len(self._allowance) > _KNOWN:
-            self._allowance.popitem(last=False)
-        return allowed
-
     # Bytes.
 
     async def _body(self, request: web.Request, most: int) -> bytes:
@@ -267,7 +253,9 @@ class StoreServer:
             raise RefusedError(503, "too many at once", later=True)
         self._reading += 1
         try:
-            return await asyncio.wait_for(_read(request, most), _BODY_TIME)
+            return await asyncio.wait_for(body_of(request, most), _BODY_TIME)
+        except TooLargeError as error:
+            raise RefusedError(413, str(error)) from None
         except asyncio.TimeoutError:
             raise RefusedError(408, "it came too slowly") from None
         finally:
@@ -290,8 +278,8 @@ class StoreServer:
 
 
 def _key(request: web.Request) -> Key:
-    key = request.match_info["namespace"], request.match_info["name"]
-    if not all(_NAME.fullmatch(one) for one in key):
+    key = key_of(request)
+    if key is None:
         raise RefusedError(404)
     return key
 
@@ -308,12 +296,3 @@ def _named(key: Key) -> dict[str, Mapping[str, object]]:
 def _document(data: bytes) -> web.Response:
     headers = {"Cache-Control": "no-store", "Content-Type": "application/json"}
     return web.Response(body=data, headers=headers)
-
-
-async def _read(request: web.Request, most: int) -> bytes:
-    data = bytearray()
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > most:
-            raise RefusedError(413, f"larger than {most} bytes")
-    return bytes(data)

@@ -22,8 +22,9 @@ from machineadm.controllers.bootstrap.act import ReportTo
 from machineadm.controllers.capi.tokens import report_token
 from machineadm.controllers.cli import main
 from machineadm.controllers.reports.intake import Intake
-from machineadm.controllers.reports.reading import MOST, ReportError, is_older, read
+from machineadm.controllers.reports.reading import ReportError, is_older, read
 from machineadm.controllers.runtime.serving import AddressError, Certificates, served
+from machineadm.controllers.stores.port import LARGEST_REPORT
 from machineadm.errors import MachineadmError
 from machineadm.sources.reports import put_report
 from tests.controllers_world import World, world
@@ -87,7 +88,7 @@ async def until(holds: Callable[[], bool]) -> None:
         json.dumps(status(error={"code": "MA0001\n", "message": ""})).encode(),
         json.dumps(status(error={"code": "XX0001", "message": ""})).encode(),
         json.dumps(status(error={"code": "", "message": "x" * 40_000})).encode(),
-        b" " * (MOST + 1),
+        b" " * (LARGEST_REPORT + 1),
     ],
 )
 def test_what_is_not_a_report_is_refused_and_not_quoted(data: bytes) -> None:
@@ -392,7 +393,7 @@ def test_who_guesses_costs_the_management_cluster_one_call_a_minute() -> None:
     ("body", "headers", "answer"),
     [
         (b"{}", {}, 400),
-        (b"x" * (MOST + 1), {}, 413),
+        (b"x" * (LARGEST_REPORT + 1), {}, 413),
         (b"", {}, 400),
         (b"\x1f\x8b" + b"x" * 100, {"Content-Encoding": "gzip"}, 415),
     ],

@@ -23,14 +23,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from machineadm.controllers.runtime.requests import TooLargeError
 from machineadm.controllers.runtime.serving import served
 from machineadm.controllers.runtime.store import Key
 from machineadm.controllers.stores.disk import Disk, DiskBackend
-from machineadm.controllers.stores.port import LARGEST_REPORT, Part, TooLargeError
+from machineadm.controllers.stores.port import EACH_MINUTE, LARGEST_REPORT, Part
 from machineadm.controllers.stores.secrets import LARGEST as MOST
 from machineadm.controllers.stores.secrets import SecretBackend, name_of
 from machineadm.controllers.stores.server import (
-    EACH_MINUTE,
     LARGEST,
     Identities,
     StoreServer,
