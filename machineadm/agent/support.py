@@ -16,7 +16,7 @@ from machineadm.documents.nodes import Sequence as Items
 from machineadm.errors import MachineadmError
 from machineadm.execution.journal import JOURNAL
 from machineadm.execution.ledger import Ledger
-from machineadm.host.facts import gather, os_release
+from machineadm.host.facts import Facts, gather, os_release
 from machineadm.host.ports import Host
 from machineadm.redaction import MASK
 from machineadm.reporting.sinks import STATUS
@@ -86,6 +86,8 @@ def collect(machine: Machine, *, given: Sequence[Stream] = ()) -> Bundle:
         given: The configuration, if somebody has it, so that its secrets are known where the machine has no copy any more.
     """
     host = machine.host
+    # Once: it asks programs, and what hangs is asked for its whole time.
+    facts = gather(host)
     missing: list[str] = []
     # First of all: whatever is read below may hold what this finds.
     _learn(machine, given, missing)
@@ -93,11 +95,11 @@ def collect(machine: Machine, *, given: Sequence[Stream] = ()) -> Bundle:
     # As functions, so that one that fails leaves the others be.
     makers: dict[str, Callable[[], str]] = {
         "versions.txt": lambda: _versions(host),
-        "machine.json": lambda: _machine(host),
+        "machine.json": lambda: _machine(host, facts),
         "status.json": lambda: _state(host, STATUS, durable=False),
         "status-kept.json": lambda: _state(host, STATUS, durable=True),
         "journal.jsonl": lambda: _state(host, JOURNAL, durable=True),
-        "owned.txt": lambda: _owned(host),
+        "owned.txt": lambda: _owned(host, facts),
     }
     for name, make in makers.items():
         try:
@@ -109,7 +111,7 @@ def collect(machine: Machine, *, given: Sequence[Stream] = ()) -> Bundle:
             files[name] = text
         else:
             missing.append(f"{name}: there is none")
-    for name, text in _logs(host, missing):
+    for name, text in _logs(host, facts, missing):
         files[name] = text
     files["missing.txt"] = "".join(f"{line}\n" for line in missing)
     # At the end and in one place: no file can be added that is not masked.
@@ -206,8 +208,7 @@ def _versions(host: Host) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _machine(host: Host) -> str:
-    facts = gather(host)
+def _machine(host: Host, facts: Facts) -> str:
     release = os_release(host)
     told = {
         "time": host.clock.now(),
@@ -222,15 +223,13 @@ def _machine(host: Host) -> str:
     return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
 
 
-def _owned(host: Host) -> str:
+def _owned(host: Host, facts: Facts) -> str:
     """What the ledger holds, by kind and name. Never what is in it."""
-    facts = gather(host)
     ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
     return "".join(f"{one.kind} {one.name} ({one.step})\n" for one in ledger.holdings())
 
 
-def _touched_units(host: Host) -> list[str]:
-    facts = gather(host)
+def _touched_units(host: Host, facts: Facts) -> list[str]:
     try:
         ledger = Ledger(host.state, machine_id=facts.machine_id, boot_id=facts.boot_id)
         own = [one.name for one in ledger.holdings() if one.kind == "unit"]
@@ -239,13 +238,13 @@ def _touched_units(host: Host) -> list[str]:
     return list(dict.fromkeys((*_UNITS, *own)))
 
 
-def _logs(host: Host, missing: list[str]) -> Iterator[tuple[str, str]]:
+def _logs(host: Host, facts: Facts, missing: list[str]) -> Iterator[tuple[str, str]]:
     """State and log of each unit that a run touches."""
     queries = host.queries
     if queries is None or queries.find("systemctl") is None:
         missing.append("logs of units: there is no systemd, or it is not the running system")
         return
-    for unit in _touched_units(host):
+    for unit in _touched_units(host, facts):
         for name, argv in (
             (
                 f"units/{unit}.txt",
