@@ -7,6 +7,7 @@ said to hold as a whole.
 from __future__ import annotations
 
 import pkgutil
+from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -74,8 +75,9 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     controls: tuple[Control, ...]
 
 
+@cache
 def catalogue(profile: str) -> Catalogue:
-    """The catalogue of a profile."""
+    """The catalogue of a profile, read once."""
     data = pkgutil.get_data(__package__, EDITIONS[profile]) or b""
     return msgspec.json.decode(data, type=Catalogue)
 
