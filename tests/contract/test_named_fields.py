@@ -18,11 +18,14 @@ FIELD = re.compile(r"(?<![\w.$/])spec(?:\.[a-z][A-Za-z0-9]*(?:\[[^\]\s]*\])?)+")
 
 OTHERS = (
     "spec.bootstrap",  # Machine
+    "spec.version",
     "spec.template.spec.bootstrap",  # MachineDeployment
+    "spec.template.spec.version",
     "spec.controlPlaneEndpoint",  # Cluster
     "spec.kubeadmConfigSpec",  # KubeadmControlPlane
     "spec.template.spec.kubeadmConfigSpec",
     "spec.files",  # KubeadmConfig
+    "spec.joinConfiguration",
     "spec.holderIdentity",  # Lease
     "spec.renewTime",
     "spec.containers",  # Pod
