@@ -61,6 +61,13 @@ bounded() {
   if have timeout; then exec timeout "$left" "$@"; else exec "$@"; fi
 }
 
+# Waits for the program in the background and sets rc: a shell heeds a signal while it waits, not while a program runs before it.
+waited() {
+  child=$!
+  wait "$child" || rc=$?
+  child=''
+}
+
 # URL FILE BLOCKS: one request, no redirect followed; sets status and next. URL and headers may be secret: they are no
 # arguments of a program.
 once() {
@@ -85,7 +92,8 @@ once() {
       # [CA_BUNDLE
       echo "cacert = $work/ca"
       # CA_BUNDLE]
-    } | (bounded "$3" curl -q --config -) >"$work/answer" 2>"$work/said" || rc=$?
+    } | (bounded "$3" curl -q --config -) >"$work/answer" 2>"$work/said" &
+    waited
     read -r status next <"$work/answer" || :
     ;;
   wget)
@@ -99,7 +107,8 @@ once() {
         # CA_BUNDLE]
         :
     } >"$work/wgetrc" && printf '%s\n' "$1" >"$work/url" || refuse MA1911 never "cannot write to $work" || return 1
-    (bounded "$3" wget --config="$work/wgetrc" -O "$2" -i "$work/url") 2>"$work/said" || rc=$?
+    (bounded "$3" wget --config="$work/wgetrc" -O "$2" -i "$work/url") 2>"$work/said" &
+    waited
     rm -f "$work/wgetrc" "$work/url"
     next=$(sed -n 's/^  *[Ll]ocation: *\([^ ]*\).*/\1/p' "$work/said" | tail -n 1 | tr -d '\r')
     case $next in
@@ -110,7 +119,10 @@ once() {
     esac
     ;;
   # With -T that of busybox 1.35 crashes when an answer is an error.
-  busybox) (bounded "$3" wget -q -O "$2" "$1") 2>"$work/said" || rc=$? ;;
+  busybox)
+    (bounded "$3" wget -q -O "$2" "$1") 2>"$work/said" &
+    waited
+    ;;
   esac
   [ "$tool" = curl ] || status=$(sed -nE 's/^( *|wget: .*)HTTP\/[0-9.]* *([0-9]{3}).*/\2/p' "$work/said" | tail -n 1)
   # What follows speaks of a body that did not come whole; an answer that is an error is for the caller.
@@ -217,9 +229,9 @@ for name in http_proxy https_proxy no_proxy; do
   [ -z "$value" ] || export "$name=$value"
 done
 
-END=$(($(seconds) + BUDGET)) file='' work=''
+END=$(($(seconds) + BUDGET)) file='' work='' child=''
 trap 'rm -rf "$work" "$file"' EXIT
-trap 'exit 143' HUP INT TERM
+trap '[ -z "$child" ] || { kill "$child"; wait "$child"; } 2>/dev/null || :; exit 143' HUP INT TERM
 
 mkdir -p "$RUN/machineadm" || fail MA1911 "cannot write to $RUN/machineadm"
 work=$(mktemp -d "$RUN/machineadm/fetch.XXXXXX") || fail MA1911 "cannot write to $RUN/machineadm"
@@ -309,7 +321,10 @@ while [ -n "$todo" ]; do
   done
   todo=$rest
   [ $(($(seconds) + pause)) -lt "$END" ] || break
-  [ -z "$todo" ] || sleep "$pause"
+  if [ -n "$todo" ]; then
+    sleep "$pause" &
+    waited
+  fi
   [ "$pause" -ge 16 ] || pause=$((2 * pause))
 done
 lines=$ended$passing

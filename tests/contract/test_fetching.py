@@ -6,6 +6,7 @@ that can be run. A script from which a check is missing fails these tests, which
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -59,6 +60,8 @@ def agent(version: str) -> bytes:
     return f'print(\'{{"version": "{version}", "build": "x"}}\')\n{padding}'.encode()
 
 
+# Faults of the server that take all the time they are given.
+SLOW = {"~stall", "~silent", "~drip"}
 AGENT, OLDER, OTHER = agent("0.3.1"), agent("0.3.0"), b"print('another file')\n"
 
 
@@ -96,7 +99,8 @@ class Machine:
         )
         self.home.mkdir(parents=True)
         self.mounts.write_text("/dev/sda / ext4 rw 0 0\n")
-        self.budget, self.stall, self.pause = 20, 1, 1
+        # Seconds that a busy machine does not use up; where the server is slow on purpose, see be_hasty.
+        self.budget, self.attempt, self.stall, self.pause = 120, 60, 30, 1
         self.largest = 64
         self.fault: tuple[str, str] | None = None
         self.programs = directory / "bin"
@@ -105,6 +109,10 @@ class Machine:
     def try_once(self) -> None:
         """The pause is longer than the time there is, so that no location is asked again."""
         self.pause = 1000
+
+    def be_hasty(self) -> None:
+        """A server that is slow on purpose is given up soon."""
+        self.attempt, self.stall = 5, 1
 
     def install(self, *names: str) -> None:
         self.programs.mkdir(exist_ok=True)
@@ -145,7 +153,7 @@ class Machine:
             "ENVIRONMENT": self.environment,
             "MOUNTS": self.mounts,
             "BUDGET": self.budget,
-            "ATTEMPT": 5,
+            "ATTEMPT": self.attempt,
             "PAUSE": self.pause,
             "STALL": self.stall,
             "LARGEST": self.largest,
@@ -175,7 +183,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
 
     @property
@@ -409,6 +417,8 @@ def test_a_server_that_misbehaves_is_refused(
     equipped: Machine, server: FileServer, fault: str, code: str
 ) -> None:
     equipped.try_once()
+    if fault in SLOW:
+        equipped.be_hasty()
 
     done = equipped.fetch(f"{server.url}/{fault}/machineadm-linux-amd64.pyz")
 
@@ -421,6 +431,9 @@ def test_after_a_server_that_misbehaves_the_next_location_is_asked(
     equipped: Machine, server: FileServer, fault: str
 ) -> None:
     bad = f"{server.url}/{fault}/machineadm-linux-amd64.pyz"
+    if fault in SLOW:
+        # The second location must come within it, too, on a busy machine.
+        equipped.attempt, equipped.stall = 20, 5
 
     assert_there(equipped, equipped.fetch(bad, f"{server.url}/{NAME}"))
 
@@ -1180,6 +1193,44 @@ def test_killed_on_the_way_it_leaves_nothing_that_can_be_run(
     assert not machine.destination.exists()
     if number == signal.SIGTERM:
         assert machine.leftovers() == []
+
+
+@pytest.mark.requirement("R10")
+@pytest.mark.parametrize(("equipped", "shell"), PAIRS, indirect=["equipped"])
+@pytest.mark.parametrize("fault", ["~drip", "~stall", "~silent", "~status/503"])
+def test_a_signal_to_the_shell_alone_ends_a_request_and_a_pause(
+    equipped: Machine, server: FileServer, shell: tuple[str, ...], fault: str
+) -> None:
+    # As a supervisor does that knows one process: the download must not hold it for as long as one request may take.
+    equipped.pause = 100
+    program = shutil.which(shell[0]) or missing(f"there is no {shell[0]}: apt-get install it")
+    script = equipped.script(f"{server.url}/{fault}/machineadm-linux-amd64.pyz")
+    running = subprocess.Popen(
+        [program, *shell[1:], script], env=equipped.variables, stderr=subprocess.PIPE, text=True
+    )
+    if fault.startswith("~status"):
+        assert running.stderr is not None
+        assert "MA1903" in running.stderr.readline()
+    while not server.requests and running.poll() is None:
+        time.sleep(0.02)
+
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=30)
+
+    assert running.returncode == 143
+    assert equipped.executables() == []
+    assert equipped.leftovers() == []
+    # Nothing that it started is left.
+    mine = f"{equipped.directory}/"
+    assert [line for line in _command_lines() if mine in line] == []
+
+
+def _command_lines() -> list[str]:
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return lines
 
 
 class Deadly(Machine):
