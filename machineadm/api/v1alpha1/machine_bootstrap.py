@@ -38,10 +38,10 @@ Conditions = Annotated[tuple[Condition, ...], Meta(max_length=32, extra={"unique
 
 
 class InfrastructureReference(ApiStruct, frozen=True, kw_only=True):
-    """An object of the infrastructure group in the same namespace; its version is found by its CRD's labels."""
+    """A store in the same namespace; it is read in the version that the API server prefers."""
 
     api_group: ObjectName
-    """Its API group: `infrastructure.cluster.x-k8s.io`."""
+    """Its API group: `infrastructure.cluster.x-k8s.io`, or that of a provider of another."""
 
     kind: Annotated[
         str,

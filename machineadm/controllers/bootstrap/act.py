@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -278,9 +279,9 @@ class Actor:
 
     async def restore(self, facts: Facts, name: str) -> Done:
         """Take the status over from the Machine, after a move or a restore."""
-        namespace = facts.bootstrap.namespace
+        namespace, owner = facts.bootstrap.namespace, facts.owner
         data = await self._client.get(SECRETS, namespace, name)
-        if data is None:
+        if data is None and not (owner is not None and owner.has_read):
             message = (
                 f"Machine has taken Secret {name} as its data, and it is not there; restore it"
             )
@@ -303,15 +304,20 @@ class Actor:
         said: dict[str, Said] = {}
         again: float | None = None
         if secret is None:
-            message = f"Secret {bootstrap.data_secret} is gone; the Machine must be replaced"
-            said["DataSecretAvailable"] = Said(
-                status="False", reason="ReferenceNotFound", message=message
-            )
-            if not machine.data_secret:
-                return Done(outcome=Outcome(said=said))
-        else:
-            said["DataSecretAvailable"] = Said(status="True", reason="Available")
+            # The cache may not have it yet, or not any more.
+            secret = await self._data_secret(bootstrap)
+            facts = msgspec.structs.replace(facts, secret=secret)
+        if secret is None and not machine.has_read:
+            message = f"Secret {bootstrap.data_secret} is gone before its machine has read it; replace the {machine.kind}"
+            lost = Said(status="False", reason="ReferenceNotFound", message=message)
+            return Done(outcome=Outcome(said={"DataSecretAvailable": lost}))
+        # Cluster API's own controller says so as well: nobody reads it again, and a MachineHealthCheck would replace
+        # a node that works.
+        said["DataSecretAvailable"] = Said(status="True", reason="Available")
         seed = _seed_of(secret)
+        if secret is None and _has_token(bootstrap):
+            # Where the object was moved, it was another, and the token dies by its age.
+            seed = Seed(uid=bootstrap.uid)
         if seed is None:
             said["TokenAvailable"] = Said(status="True", reason="NotNeeded")
         else:
@@ -600,7 +606,7 @@ class Actor:
         """Keep what the data refers with good until the infrastructure has read it: that may wait for hours."""
         secret, bootstrap = facts.secret, facts.bootstrap
         stored = Stored.read(secret.annotations.get(STORED_ANNOTATION, "")) if secret else None
-        if secret is None or stored is None or machine.provisioned or machine.node:
+        if secret is None or stored is None or machine.has_read:
             return {}, None
         try:
             store = await self._store_of(bootstrap)
@@ -659,6 +665,11 @@ class Actor:
     async def _is_published(self, bootstrap: Bootstrap) -> bool:
         data = await self._client.get(SECRETS, bootstrap.namespace, bootstrap.name)
         return data is not None and _is_controlled(secret_meta(data), bootstrap)
+
+    async def _data_secret(self, bootstrap: Bootstrap) -> SecretMeta | None:
+        name = bootstrap.data_secret or bootstrap.name
+        data = await self._client.get(SECRETS, bootstrap.namespace, name)
+        return None if data is None else secret_meta(data)
 
     async def _resources(self, read: MachineBootstrap, namespace: str) -> tuple[Referred, ...]:
         kinds: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
@@ -739,13 +750,15 @@ class Actor:
             names = ", ".join(secret_name(cluster.name, one) for one in missing)
             message = f"the cluster runs, and its certificates are gone: restore {names}"
             raise CertificateError("MissingCertificate", message)
-        for pair in (await self._generated(missing)).values():
+        for pair in (await self._generated(missing, read)).values():
             pairs[pair.purpose] = await self._stored(cluster, pair)
         return pairs
 
-    async def _generated(self, purposes: Sequence[Purpose]) -> dict[Purpose, Pair]:
-        now = self._now()
-        made = [await asyncio.to_thread(generate_pair, one, now) for one in purposes]
+    async def _generated(
+        self, purposes: Sequence[Purpose], read: MachineBootstrap | None = None
+    ) -> dict[Purpose, Pair]:
+        make = partial(generate_pair, now=self._now(), **_wanted_keys(read))
+        made = [await asyncio.to_thread(make, one) for one in purposes]
         return {pair.purpose: pair for pair in made}
 
     async def _stored(self, cluster: Cluster, pair: Pair) -> Pair:
@@ -1066,6 +1079,11 @@ def _unstored(error: StoreError) -> Outcome:
     return Outcome(said={"StoreSynced": synced, "DataSecretAvailable": held})
 
 
+def _has_token(bootstrap: Bootstrap) -> bool:
+    there = next((one for one in bootstrap.conditions if one.type == "TokenAvailable"), None)
+    return there is not None and there.reason != "NotNeeded"
+
+
 def _has_succeeded(bootstrap: Bootstrap) -> bool:
     return any(
         one.type == "BootstrapSucceeded" and one.status == "True" for one in bootstrap.conditions
@@ -1110,6 +1128,19 @@ def _same_token(there: _Data, token: Token) -> bool:
     import hmac
 
     return hmac.compare_digest(there.data.get("token-secret", ""), encoded(token.secret.encode()))
+
+
+def _wanted_keys(read: MachineBootstrap | None) -> dict[str, Any]:
+    """What the configuration says of the keys and authorities that are made for it."""
+    kubernetes = None if read is None else read.spec.kubernetes
+    cluster = None if kubernetes is None else kubernetes.cluster
+    given = None if cluster is None else cluster.certificates
+    wanted: dict[str, Any] = {}
+    if given is not None and given.key_algorithm is not None:
+        wanted["algorithm"] = given.key_algorithm
+    if given is not None and given.ca_validity is not None:
+        wanted["lasts"] = seconds(given.ca_validity)
+    return wanted
 
 
 def _has_external_etcd(read: MachineBootstrap) -> bool:

@@ -161,7 +161,10 @@ def decide(facts: Facts) -> Decision:
     if bootstrap.adopted and (left := _left(facts, owner)) is not None:
         return left
     if bootstrap.data_secret_created:
-        return Keep(owner, cluster)
+        # Machines of a pool that come later read it as well; those that have come do not miss it.
+        again = owner.pool and facts.secret is None and not bootstrap.adopted
+        made = _make(facts, owner, cluster) if again else None
+        return made if isinstance(made, Make) else Keep(owner, cluster)
     return _make(facts, owner, cluster)
 
 
@@ -170,7 +173,7 @@ def _left(facts: Facts, owner: Machine) -> Restore | Leave | None:
     bootstrap, secret = facts.bootstrap, facts.secret
     if secret is None:
         # Whoever made it: nobody needs it any more.
-        return Leave() if bootstrap.data_secret_created and _has_read(owner) else None
+        return Leave() if bootstrap.data_secret_created and owner.has_read else None
     if MADE_ANNOTATION in secret.annotations:
         return None
     if bootstrap.data_secret_created:
@@ -250,11 +253,6 @@ def _controller_of(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:
 
 def _is_ours(owner: OwnerReference, bootstrap: Bootstrap) -> bool:
     return owner.group == BOOTSTRAP_GROUP and owner.kind == bootstrap.resource.kind
-
-
-def _has_read(owner: Machine) -> bool:
-    """Its machine has the data, so what became of the Secret does not matter to it any more."""
-    return bool(owner.node) or owner.provisioned
 
 
 def _owner_is_stale(secret: SecretMeta, bootstrap: Bootstrap) -> bool:

@@ -146,6 +146,11 @@ class Machine(Cached, frozen=True, kw_only=True):
         """`Machine` or `MachinePool`."""
         return "MachinePool" if self.pool else "Machine"
 
+    @property
+    def has_read(self) -> bool:
+        """Its data has been read, so that what becomes of it does not matter any more; never so of a pool."""
+        return bool(self.node) or self.provisioned
+
 
 class Bootstrap(Cached, frozen=True, kw_only=True):
     """A MachineBootstrap or a KubeadmConfig: what decides, and the whole object as the server gave it."""

@@ -9,7 +9,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
+from machineadm.controllers.capi.certificates import PURPOSES
 from tests.controllers_world import World, dying, world
 
 Scene = Callable[[World], Coroutine[Any, Any, None]]
@@ -360,6 +363,85 @@ def test_after_a_move_or_a_restore_the_data_is_taken_over_as_it_is(lost: str) ->
     play(scene)
 
 
+@pytest.mark.parametrize("read", ["joined", "provisioned", "never"])
+@pytest.mark.parametrize("status", ["kept", "lost"])
+def test_a_lost_data_secret_fails_the_machine_that_has_not_read_it_and_no_other(
+    read: str, status: str
+) -> None:
+    async def scene(one: World) -> None:
+        await one.certificates()
+        await one.cluster(initialized=True)
+        await one.machine("worker")
+        await one.settle()
+        machine = one.management.get("machines", "worker")
+        spec = machine["spec"] | {"bootstrap": {"dataSecretName": "worker"}}
+        if read != "never":
+            spec |= {"providerID": "cloud://worker"}
+        await one.management.change("machines", "worker", spec=spec)
+        if read == "joined":
+            await one.joins("worker")
+        await one.management.remove("secrets", "worker")
+        if status == "lost":
+            bootstrap = json.loads(json.dumps(one.management.get("machinebootstraps", "worker")))
+            bootstrap.pop("status")
+            await one.management.put("machinebootstraps", bootstrap)
+        one.restart()
+
+        await one.settle()
+
+        if read == "never":
+            assert one.condition("worker") == ("False", "ReferenceNotFound")
+            assert one.condition("worker", "Ready")[0] == "False"
+        else:
+            assert one.condition("worker") == ("True", "Available")
+            assert one.condition("worker", "Ready") == ("True", "Ready")
+        # Nobody makes it again: it would be another machine's.
+        assert "worker" not in one.management.names("secrets")
+
+    play(scene)
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_the_token_of_a_machine_whose_data_is_lost_lives_until_it_has_joined(joined: bool) -> None:
+    async def scene(one: World) -> None:
+        await one.certificates()
+        await one.cluster(initialized=True)
+        await one.machine("worker")
+        await one.settle()
+        tokens = one.tokens()
+        await one.management.remove("secrets", "worker")
+        machine = one.management.get("machines", "worker")
+        bootstrap = {"bootstrap": {"dataSecretName": "worker"}, "providerID": "cloud://worker"}
+        await one.management.change("machines", "worker", spec=machine["spec"] | bootstrap)
+        if joined:
+            await one.joins("worker")
+        else:
+            one.workload.objects.clear()
+        one.passes(minutes=6)
+
+        await one.settle()
+
+        assert one.tokens() == ([] if joined else tokens)
+
+    play(scene)
+
+
+def test_a_secret_that_the_cache_does_not_have_yet_is_not_lost() -> None:
+    async def scene(one: World) -> None:
+        await one.certificates()
+        await one.cluster(initialized=True)
+        await one.machine("worker")
+        await one.settle()
+        (there,) = [each for each in one.controller.secrets if each.name == "worker"]
+        one.controller.secrets.remove(there.key)
+
+        await one.controller.reconcile(("default", "worker"))
+
+        assert one.condition("worker") == ("True", "Available")
+
+    play(scene)
+
+
 def test_a_token_is_extended_until_its_machine_is_too_old_to_come() -> None:
     async def scene(one: World) -> None:
         await one.certificates()
@@ -397,6 +479,42 @@ def test_a_lock_whose_machine_is_gone_is_taken_over() -> None:
         assert one.condition("cp-1") == ("True", "Available")
         lock = one.management.get("configmaps", "prod-lock")["data"]["lock-information"]
         assert json.loads(lock) == {"machineName": "cp-1"}
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "size"),
+    [("", 2048), ("RSA-3072", 3072), ("ECDSA-P256", 256), ("ECDSA-P384", 384)],
+)
+@pytest.mark.parametrize(("validity", "days"), [("", 3650), ("2400h", 100)])
+def test_authorities_are_made_as_the_configuration_asks(
+    algorithm: str, size: int, validity: str, days: int
+) -> None:
+    async def scene(one: World) -> None:
+        certificates = {"keyAlgorithm": algorithm} if algorithm else {}
+        certificates |= {"caValidity": validity} if validity else {}
+        kubernetes = {"version": "v1.34.4", "cluster": {"certificates": certificates}}
+        await one.machine("cp-0", control_plane=True, kubernetes=kubernetes)
+
+        await one.settle()
+
+        assert one.condition("cp-0") == ("True", "Available")
+        for purpose in PURPOSES:
+            data = one.management.get("secrets", f"prod-{purpose}")["data"]
+            private = base64.b64decode(data["tls.key"])
+            key: Any = serialization.load_pem_private_key(private, None)
+            assert key.key_size == size
+            assert (b"EC PRIVATE KEY" in private) == algorithm.startswith("ECDSA")
+            public = base64.b64decode(data["tls.crt"])
+            if purpose == "sa":
+                shown = serialization.load_pem_public_key(public)
+            else:
+                authority = x509.load_pem_x509_certificate(public)
+                shown = authority.public_key()
+                left = authority.not_valid_after_utc - one.now
+                assert left.days == days
+            assert shown == key.public_key()
 
     play(scene)
 

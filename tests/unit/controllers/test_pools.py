@@ -276,6 +276,22 @@ def test_while_paused_no_token_changes() -> None:
     play(scene)
 
 
+def test_lost_data_of_a_pool_is_made_again_for_the_machines_that_come_later() -> None:
+    async def scene(one: World) -> None:
+        await one.pool("pool", replicas=2)
+        await one.settle()
+        await one.pool_joins("pool", 2)
+        await one.management.remove("secrets", "pool")
+
+        again = await one.settle()
+
+        assert one.condition("pool") == ("True", "Available")
+        assert one.tokens() == [secret_name(token(one))]
+        assert again["pool"] == 300.0
+
+    play(scene)
+
+
 def test_a_machine_and_a_pool_of_one_name_are_two() -> None:
     async def scene(one: World) -> None:
         await one.pool("pool")
