@@ -15,11 +15,11 @@ from machineadm.config.machine_paths import IMAGE_RECORDS, KUBEADM_PHASES
 from machineadm.errors import UsageError
 from machineadm.execution.context import Context
 from machineadm.execution.events import Observer, ResetEnded
+from machineadm.execution.history import Histories
 from machineadm.execution.journal import JOURNAL, OF_ANOTHER, Journal
 from machineadm.execution.ledger import KEPT, LEDGER, Ledger
 from machineadm.execution.looking import look
 from machineadm.execution.runner import execute
-from machineadm.execution.settling import Settling
 from machineadm.execution.taking_back import TakeEverythingBack
 from machineadm.host.facts import gather
 from machineadm.host.ports import Host
@@ -135,7 +135,7 @@ def _look(machine: Machine) -> tuple[Prospect, Context]:
     everything = tuple(reversed(ledger.holdings()))
     node = ResetNode(machine=facts.machine_id)
     empty = Plan(steps=(), emptied=node.emptied(host))
-    back = TakeEverythingBack(everything, ledger, Settling(empty, ledger, journal))
+    back = TakeEverythingBack(everything, ledger, Histories(empty, ledger, journal))
     # Units first, so that no reboot in between starts a bootstrap again; kubeadm before the files
     # that it reads; the rest last.
     context = Context(Plan(steps=(NoUnits(), node, back)), host, journal, ledger, mode=_MODE)

@@ -17,6 +17,9 @@ from machineadm.plan.model import Outcome, Owning, Phase, Plan, Step, Work, dige
 if TYPE_CHECKING:
     # Loaded where there is a history, and something to put back, to take back, or to follow.
     from machineadm.execution.following import Following
+    from machineadm.execution.history import Histories
+    from machineadm.execution.noting import Noting
+    from machineadm.execution.seen import EyesByHost
     from machineadm.execution.settling import Settling
     from machineadm.execution.taking_back import Restore
 
@@ -57,20 +60,40 @@ class Context:
         if whole and (stale := stale_holdings(plan, ledger, mode)):
             from machineadm.execution.taking_back import TakeBack
 
-            own.append(TakeBack(stale, ledger, self.settling))
+            own.append(TakeBack(stale, ledger, self.histories))
         self.steps = (*own, *plan.steps)
 
     @property
     def has_history(self) -> bool:
-        """Whether anything is owned here. If not, no rule of `settling` applies, and it need not be imported."""
+        """Whether anything is owned here. If not, no rule of `history` applies, and it need not be imported."""
         return self.ledger.holds_anything
+
+    @cached_property
+    def histories(self) -> Histories:
+        """Which commands count."""
+        from machineadm.execution.history import Histories
+
+        return Histories(self.plan, self.ledger, self.journal)
 
     @cached_property
     def settling(self) -> Settling:
         """The rules for what declared files, and what commands made of them, come to."""
         from machineadm.execution.settling import Settling
 
-        return Settling(self.plan, self.ledger, self.journal)
+        return Settling(self.histories, self.ledger, self._eyes)
+
+    @cached_property
+    def noting(self) -> Noting:
+        """Tells the ledger what the run makes of files."""
+        from machineadm.execution.noting import Noting
+
+        return Noting(self.histories, self.ledger, self.journal, self._eyes, self.mode)
+
+    @cached_property
+    def _eyes(self) -> EyesByHost:
+        from machineadm.execution.seen import EyesByHost
+
+        return EyesByHost()
 
     @cached_property
     def restore(self) -> Restore:

@@ -89,7 +89,7 @@ def _stand(step: Step, context: Context, host: Host) -> tuple[Standing, Work]:
     if is_deferred(step, host):
         return Standing.DEFERRED, Work(summary=DEFERRED)
     if step.once:
-        again = context.has_history and context.settling.runs_again(step)
+        again = context.has_history and context.histories.runs_again(step)
         # By the journal alone: the check of a command has nothing to look at, and always says
         # that it would run.
         if context.journal.finished(step) and not again:

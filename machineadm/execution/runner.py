@@ -41,9 +41,9 @@ from machineadm.execution.events import (
     retried,
     waiting,
 )
+from machineadm.execution.history import COMMANDS
 from machineadm.execution.insisting import insist
 from machineadm.execution.looking import CUT_OFF, DEFERRED, Ending, is_deferred
-from machineadm.execution.settling import COMMANDS
 from machineadm.execution.taking_back import Restore, TakeBack
 from machineadm.host.ports import Host, Waiting
 from machineadm.plan.look import Look, Standing
@@ -89,7 +89,9 @@ class _Run:
         self._steps = context.steps
         self._host = context.host
         self._journal = context.journal
+        self._histories = context.histories
         self._settling = context.settling
+        self._noting = context.noting
         self._following = context.following
         self._looks = {one.step.name: one for one in looks}
         self._observe = observe
@@ -113,7 +115,7 @@ class _Run:
                 recovered.add(step.name)
         # After recovery, which may have reset kubeadm: which commands count depends on whether a
         # node was begun.
-        self._settling.begin()
+        self._histories.begin()
         phase = Phase.BOOT
         for index, step in enumerate(self._steps):
             if step.phase is not phase:
@@ -241,9 +243,9 @@ class _Run:
     def _settled(self, step: Step, work: Work) -> None:
         """The step's files are as they should be, so drop the part of their history that no longer counts."""
         if not work.effects:
-            self._settling.own(step, work, self._host, self._context.mode)
+            self._noting.own(step, work, self._host)
         if not step.once:
-            self._settling.forget_void(None if isinstance(step, Restore) else step)
+            self._noting.forget_void(None if isinstance(step, Restore) else step)
         if isinstance(step, TakeBack):
             step.forget(self._host)
 
@@ -297,8 +299,8 @@ class _Run:
         is_command = step.once and step.phase in COMMANDS
         # On a node the kubelet and etcd write to the watched directories all the time, and their changes would
         # be taken for the command's.
-        looks = is_command and not self._settling.kubeadm_started
-        before = self._settling.look_before(step, self._host) if looks else None
+        looks = is_command and not self._histories.kubeadm_started
+        before = self._noting.look_before(step, self._host) if looks else None
         self._begin(step, work)
         try:
             outcome = step.apply(self._watched(step), work)
@@ -310,11 +312,11 @@ class _Run:
             # A command that failed has changed files as well. The next run can put back only what
             # is noted here.
             if before is not None:
-                self._settling.look_after(step, before, self._host, self._context.mode)
+                self._noting.look_after(step, before, self._host)
             self._journal.failed(step)
             raise
         if before is not None:
-            self._settling.look_after(step, before, self._host, self._context.mode)
+            self._noting.look_after(step, before, self._host)
         self._finish(step, work)
         return outcome
 
@@ -323,13 +325,13 @@ class _Run:
         # The ledger reaches the disk before the journal has the start. After a kill the next run then knows what is
         # owned and what must follow, however far the step came.
         self._following.ask(step, work)
-        self._settling.own(step, work, self._host, self._context.mode)
+        self._noting.own(step, work, self._host)
         self._context.ledger.save()
         self._journal.started(step)
 
     def _finish(self, step: Step, work: Work) -> None:
         # `done` comes last: after a kill before it the step is looked at once more, and nothing is lost.
-        self._settling.wrote(step, work, self._host)
+        self._noting.wrote(step, work, self._host)
         self._journal.done(step)
 
     def _watched(self, step: Step) -> Host:

@@ -95,6 +95,18 @@ class Eyes:
         )
 
 
+class EyesByHost:
+    """The eyes for each host of a run: the machine and its overlay do not show the same files."""
+
+    def __init__(self) -> None:
+        self._eyes: dict[int, Eyes] = {}
+
+    def of(self, host: Host) -> Eyes:
+        """The eyes that look at a host."""
+        # Keyed by id, which is safe because Eyes keeps its host alive: no later object can get the same id.
+        return self._eyes.setdefault(id(host.files), Eyes(host))
+
+
 def shown_content(path: str, seen: Seen, host: Host) -> bytes | None:
     """A file's content, for a diff. None if it is not a file, or too large to be compared line by line."""
     fits = seen.kind == "file" and seen.size <= LARGEST_READ

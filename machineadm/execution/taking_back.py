@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from machineadm.actions.perform import perform
+from machineadm.execution.history import Histories
 from machineadm.execution.ledger import Holding, Ledger
 from machineadm.execution.seen import ABSENT, Eyes, restoring, shown_content
 from machineadm.execution.settling import Settling, in_order
@@ -45,7 +46,7 @@ class TakeBack:
     Args:
         stale: What is no longer declared, in the order in which it goes.
         ledger: Knows what was there before.
-        settling: Whether kubeadm has started.
+        histories: Whether kubeadm has started.
     """
 
     name: ClassVar[str] = "ownership/takeBack"
@@ -53,12 +54,12 @@ class TakeBack:
     live: ClassVar[bool] = False
     once: ClassVar[bool] = False
 
-    def __init__(self, stale: tuple[Holding, ...], ledger: Ledger, settling: Settling) -> None:
+    def __init__(self, stale: tuple[Holding, ...], ledger: Ledger, histories: Histories) -> None:
         # In the order in which it goes, which whoever made the step knows: it has the ledger's
         # own order.
         self.stale = stale
         self._ledger = ledger
-        self._settling = settling
+        self._histories = histories
 
     def digest(self) -> str:
         """See `Step.digest`."""
@@ -66,7 +67,7 @@ class TakeBack:
 
     def check(self, host: Host) -> Work:
         """See `Step.check`."""
-        if self._settling.kubeadm_started:
+        if self._histories.kubeadm_started:
             names = ", ".join(one.name for one in self.stale)
             return Work(summary=f"no longer declared, but left because this is a node: {names}")
         effects, follow, stays = self._undone(self._left(), host)
@@ -93,7 +94,7 @@ class TakeBack:
 
         What stays as we left it is not forgotten: it is said again, and by a reset, and is never taken for what was there before us.
         """
-        if self._settling.kubeadm_started:
+        if self._histories.kubeadm_started:
             return
         eyes = Eyes(host)
         for holding in self._left():
@@ -156,7 +157,7 @@ class TakeBack:
             stays.append(f"{name} stays: its earlier content was not kept")
         # Only a state of ours is replaced: what a person has edited since is worth more to them
         # than a clean machine.
-        elif holding.is_ours(now) or (now.kind == "absent" and self._settling.is_emptied(name)):
+        elif holding.is_ours(now) or (now.kind == "absent" and self._histories.is_emptied(name)):
             return restoring(
                 name,
                 before,

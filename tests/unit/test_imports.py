@@ -166,6 +166,8 @@ def test_bootstrap_imports_what_it_needs(configuration: str, tmp_path: Path) -> 
 FOR_A_RUN = {
     "machineadm.config.concerns.kubeadm.mounts",
     "machineadm.execution.runner",
+    "machineadm.execution.history",
+    "machineadm.execution.noting",
     "machineadm.execution.settling",
     "machineadm.execution.events",
     "machineadm.execution.taking_back",

@@ -228,7 +228,7 @@ def test_what_a_persons_own_reset_of_kubeadm_took_comes_back_with_a_reset() -> N
     host.files.remove("/etc/a")
 
     context = context_of(Plan(steps=steps, emptied=emptied), host)
-    back = TakeEverythingBack(context.ledger.holdings(), context.ledger, context.settling)
+    back = TakeEverythingBack(context.ledger.holdings(), context.ledger, context.histories)
     work, stays = back.look(host)
 
     assert [e.path for e in work.effects if isinstance(e, WriteFile)] == [path]
@@ -267,7 +267,7 @@ def test_what_stays_as_we_left_it_is_not_forgotten(append: bool) -> None:
         carry_out(plan(), host)
         assert host.state.state_files == state
     ledger = context_of(plan(), host).ledger
-    everything = TakeEverythingBack(ledger.holdings(), ledger, context_of(plan(), host).settling)
+    everything = TakeEverythingBack(ledger.holdings(), ledger, context_of(plan(), host).histories)
     assert [line.partition(":")[0] for line in everything.look(host)[1]] == ["/etc/stays stays"]
     carry_out(plan(files("/etc/stays", "/etc/other")), host)
     carry_out(plan(), host)
@@ -324,7 +324,7 @@ def test_what_is_never_taken_back_is_said_by_each_later_run_and_by_a_reset(said:
         assert not anything_to_do((one,))
         carry_out(plan(), host)
     context = context_of(plan(), host)
-    everything = TakeEverythingBack(context.ledger.holdings(), context.ledger, context.settling)
+    everything = TakeEverythingBack(context.ledger.holdings(), context.ledger, context.histories)
     assert said in everything.look(host)[1]
     assert host.commands.argvs() == ran
 
