@@ -63,7 +63,7 @@ def run(arguments: Namespace) -> int:
 def _print(found: Report, machine: Machine, *, as_json: bool) -> None:
     import msgspec
 
-    from machineadm.plan.render import printable
+    from machineadm.terminal import printable
 
     if as_json:
         told = {

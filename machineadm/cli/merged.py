@@ -31,9 +31,9 @@ def show(arguments: Namespace) -> int:
     from machineadm.cli.refusal import refusals
     from machineadm.config.defaulting import realise
     from machineadm.config.secrets import secrets_of
-    from machineadm.documents.model import printable
     from machineadm.documents.opening import Opener
     from machineadm.sources.referred import Referred
+    from machineadm.terminal import printable
 
     # The option is one of explain's, which asks for no input otherwise; argparse cannot say
     # "required with".

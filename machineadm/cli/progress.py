@@ -10,8 +10,8 @@ import msgspec
 
 from machineadm.execution import events
 from machineadm.plan.model import Change
-from machineadm.plan.render import printable
 from machineadm.redaction import Redactor
+from machineadm.terminal import printable
 
 LEFT_OUT = '{{"event": "linesLeftOut", "lines": {}}}\n'
 """Stands among JSON lines where a reader that had stopped reading has missed some."""

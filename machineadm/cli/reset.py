@@ -69,7 +69,8 @@ def run(arguments: Namespace) -> int:
 
 def _show(machine: Machine, *, as_json: bool) -> int:
     from machineadm.agent.reset import look_at_reset
-    from machineadm.plan.render import printable, render_json, render_text
+    from machineadm.plan.render import render_json, render_text
+    from machineadm.terminal import printable
 
     prospect = look_at_reset(machine)
     if as_json:
@@ -109,7 +110,7 @@ def _reset(machine: Machine, progress: Progress, arguments: Namespace) -> int:
     with refusals(machine.redactor) as refusal, progress:
         reset(machine, observe, confirm=lambda prospect: arguments.yes or _asked(prospect))
     if arguments.output == "text":
-        from machineadm.plan.render import printable
+        from machineadm.terminal import printable
 
         for event in ended:
             sys.stdout.writelines(f"{printable(line)}\n" for line in event.left)
@@ -137,7 +138,7 @@ def _asked(prospect: Prospect) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         # No is the answer of nobody.
         return False
-    from machineadm.plan.render import printable
+    from machineadm.terminal import printable
 
     lines = "".join(f"  {printable(path)}\n" for path in prospect.unproved)
     sys.stderr.write(

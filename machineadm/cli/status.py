@@ -138,7 +138,7 @@ def render(status: BootstrapStatus, *, warnings: bool = False) -> str:
         status: The report.
         warnings: With those of the configuration, which a run has shown at its beginning.
     """
-    from machineadm.plan.render import printable
+    from machineadm.terminal import printable
 
     lines = [_headline(status)]
     width = max((len(step.name) for step in status.steps), default=0)
@@ -163,7 +163,7 @@ def render(status: BootstrapStatus, *, warnings: bool = False) -> str:
 
 def render_log(status: BootstrapStatus) -> str:
     """The last output of what failed, indented; empty if there is none."""
-    from machineadm.plan.render import printable
+    from machineadm.terminal import printable
 
     lines = status.error.log_tail.splitlines()[-SHOWN_LINES:] if status.error else []
     return "".join(f"    {printable(line)}".rstrip() + "\n" for line in lines)

@@ -9,7 +9,7 @@ import msgspec
 
 from machineadm.conversion.account import OUTCOMES, Leaf
 from machineadm.conversion.whole import Conversion, Result
-from machineadm.documents.model import printable
+from machineadm.terminal import printable
 
 
 def as_text(conversion: Conversion) -> str:

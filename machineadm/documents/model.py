@@ -9,6 +9,7 @@ from msgspec import Struct
 from machineadm.api.finding import Severity
 from machineadm.documents.nodes import Node, find
 from machineadm.documents.source import Source
+from machineadm.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,17 +118,6 @@ def problem_at(document: Document, finding: Finding) -> Problem:
         # escape sequences.
         message=printable(finding.message),
         hint=printable(finding.hint),
-    )
-
-
-def printable(text: str) -> str:
-    """One line that does nothing to a terminal, whatever value of the file is in it."""
-    # Nearly always, and much cheaper than a look at each character.
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode-escape").decode()
-        for letter in text
     )
 
 

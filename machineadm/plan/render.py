@@ -28,6 +28,7 @@ from machineadm.host.effects import (
 )
 from machineadm.plan.look import Look, Standing
 from machineadm.redaction import MASK, Redactor
+from machineadm.terminal import printable
 
 # Of longer files only the sizes are shown: difflib is quadratic in what differs.
 MOST_LINES = 4000
@@ -40,9 +41,6 @@ _WORDS = {
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 Values = tuple[tuple[str, str, str], ...]
 """References that were resolved before the plan was made: path, value, who said so."""
-
-# All C0 and C1 controls except tab (newlines are gone when this is used).
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 
 
 def render_text(
@@ -211,13 +209,6 @@ def _words(argv: tuple[str, ...]) -> str:
 
 def _lines(script: str) -> list[str]:
     return [printable(line) for line in script.removesuffix("\n").split("\n")]
-
-
-def printable(text: str) -> str:
-    """The text with control characters escaped."""
-    # isprintable() is a fast path in C: nearly every line of every file passes, and a plan has
-    # thousands of them.
-    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def _headline(looks: tuple[Look, ...]) -> str:

@@ -62,6 +62,7 @@ VALIDATE_PACKAGES = {
     "errors",
     "redaction",
     "semver",
+    "terminal",
     "sources",
 }
 

@@ -260,7 +260,7 @@ def inputs_of(given: str | None, *, option: str = "--input") -> Any:
 
 def warn(text: str) -> None:
     """Print a warning for the operator."""
-    from machineadm.plan.render import printable
+    from machineadm.terminal import printable
 
     # The text may come from a plugin: its escape sequences must not act on the terminal.
     sys.stderr.write(f"machineadm: {printable(text)}\n")
@@ -268,7 +268,7 @@ def warn(text: str) -> None:
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below a header, as `kubectl get` does."""
-    from machineadm.plan.render import printable
+    from machineadm.terminal import printable
 
     # Cells come from plugins and catalogs, that is from others.
     table = [[cell.upper() for cell in head], *([printable(cell) for cell in row] for row in rows)]

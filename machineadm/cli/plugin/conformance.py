@@ -50,9 +50,9 @@ def run(arguments: Namespace) -> int:
     """
     from pathlib import Path
 
-    from machineadm.plan.render import printable
     from machineadm.plugins.inspection.conformance.model import Subject
     from machineadm.plugins.inspection.conformance.suite import judge
+    from machineadm.terminal import printable
 
     subject = Subject(
         kind=_kind(arguments),

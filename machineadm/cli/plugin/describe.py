@@ -38,7 +38,7 @@ def run(arguments: Namespace) -> int:
     if arguments.output == "json":
         common.print_json(said)
     else:
-        from machineadm.plan.render import printable
+        from machineadm.terminal import printable
 
         sys.stdout.write("".join(f"{printable(line)}\n" for line in _lines(said)))
     return 0

@@ -63,7 +63,7 @@ def run(arguments: Namespace) -> int:
     else:
         # A subject is often a number; a name is what a person recognizes.
         who = claims.name or claims.email or claims.username or claims.subject or "somebody"
-        from machineadm.plan.render import printable
+        from machineadm.terminal import printable
 
         sys.stdout.write(f"logged in as {printable(who)}\n")
     return 0
@@ -71,7 +71,7 @@ def run(arguments: Namespace) -> int:
 
 def _prompt(user_code: str, address: str, message: str) -> None:
     """Tell a person what to do. On standard error, because it is not the result, which may be piped elsewhere."""
-    from machineadm.plan.render import printable
+    from machineadm.terminal import printable
 
     if message:
         sys.stderr.write(f"{printable(message)}\n")

@@ -76,7 +76,7 @@ def test_control_characters_of_a_file_never_reach_the_terminal() -> None:
     text = shown((seen(change, summary="a\x1bb"),), Redactor())
 
     assert not {character for character in text if ord(character) < 32} - {"\n"}
-    assert "\\x1b]0;owned\\x07\\x9b31m\\x0d" in text
+    assert "\\x1b]0;owned\\x07\\x9b31m\\r" in text
 
 
 def test_binary_and_very_long_files_are_told_by_their_size() -> None:

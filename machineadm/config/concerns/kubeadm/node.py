@@ -13,6 +13,7 @@ from machineadm.config.passed_on import judge
 from machineadm.config.paths import child, is_set
 from machineadm.config.rules.model import Context, Rules, asked_version, finding
 from machineadm.config.rules.names import misfit
+from machineadm.config.rules.objects import is_filled_in_elsewhere
 from machineadm.config.versions import judged_minor
 
 # What a cloud or the kubelet itself says of its node; NodeRestriction lets a kubelet set them.
@@ -151,7 +152,7 @@ def _nothing(_value: str) -> Iterator[tuple[str, str]]:
 
 def _wrong(type_: Any) -> Callable[[str], Iterator[tuple[str, str]]]:
     def judge(value: str) -> Iterator[tuple[str, str]]:
-        problem = "" if _is_filled_in_elsewhere(value) else misfit(type_, value)
+        problem = "" if is_filled_in_elsewhere(value) else misfit(type_, value)
         if problem:
             yield "MA1412", f"the value {problem}"
 
@@ -162,7 +163,7 @@ def _wrong_labels(value: str) -> Iterator[tuple[str, str]]:
     for pair in filter(None, value.split(",")):
         # Blanks are cut as the kubelet cuts them (ConfigurationMap of component-base).
         key, equals, label = (part.strip() for part in pair.partition("="))
-        if _is_filled_in_elsewhere(key):
+        if is_filled_in_elsewhere(key):
             continue
         if problem := misfit(QualifiedName, key):
             yield "MA1412", f"{key!r} {problem}"
@@ -172,14 +173,14 @@ def _wrong_labels(value: str) -> Iterator[tuple[str, str]]:
         # with such a label.
         elif not _may_label(key):
             yield "MA1314", f"a kubelet must not set the label {key} on its node"
-        if not _is_filled_in_elsewhere(label) and (problem := misfit(LabelValue, label)):
+        if not is_filled_in_elsewhere(label) and (problem := misfit(LabelValue, label)):
             yield "MA1412", f"the value of {key} {problem}"
 
 
 def _wrong_taints(value: str) -> Iterator[tuple[str, str]]:
     seen = set()
     for taint in filter(None, value.split(",")):
-        if _is_filled_in_elsewhere(taint):
+        if is_filled_in_elsewhere(taint):
             continue
         # From the right: a value cannot hold a colon, a key's prefix cannot either, but a mistake
         # may.
@@ -197,11 +198,6 @@ def _wrong_taints(value: str) -> Iterator[tuple[str, str]]:
         elif (key, effect) in seen:
             yield "MA1306", f"{key}:{effect} is a duplicate"
         seen.add((key, effect))
-
-
-def _is_filled_in_elsewhere(text: str) -> bool:
-    """Whether it holds a placeholder, which has a warning of its own: its final value is not known here."""
-    return "{{" in text or "${" in text or "{%" in text or "$COREOS_" in text
 
 
 def _arguments_leave_our_own_alone(node: NodeConfig, _context: Context) -> Iterator[Finding]:
