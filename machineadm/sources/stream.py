@@ -10,6 +10,7 @@ import msgspec
 from machineadm.errors import UsageError
 from machineadm.sources.configuration import MOST, DirectoryError, read
 from machineadm.sources.shown import shown
+from machineadm.terminal import printable
 
 if TYPE_CHECKING:
     from machineadm.sources.plugins import PluginSource
@@ -156,4 +157,4 @@ def _name(path: str) -> str:
     name = shown(path) if "://" in path or path.startswith("data:") else path
     # Bytes that are not UTF-8 would fail where the name is printed, and a newline would break the form of a message.
     text = name.encode(errors="surrogateescape").decode(errors="replace")
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return printable(text)

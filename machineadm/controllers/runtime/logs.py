@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Final, Literal, TextIO
 
+from machineadm.terminal import printable
+
 Format = Literal["text", "json"]
 
 _FIELDS: Final = "fields"
@@ -59,7 +61,7 @@ class _Text(logging.Formatter):
             line += "\n" + self.formatException(record.exc_info)
             return line
         # What others wrote must not look like a line of ours, nor move the cursor of who reads it.
-        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in line)
+        return printable(line)
 
 
 def _time(record: logging.LogRecord) -> str:

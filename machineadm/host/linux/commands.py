@@ -21,6 +21,7 @@ from machineadm.host.linux.descriptors import write_all
 from machineadm.host.linux.environment import proxy_variables
 from machineadm.host.ports import CommandResult
 from machineadm.redaction import Redactor, Secret
+from machineadm.terminal import printable
 
 if TYPE_CHECKING:
     import subprocess
@@ -35,9 +36,6 @@ _POLL = 0.2
 _DRAIN = 0.5
 _SEARCH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _PR_SET_PDEATHSIG = 1
-# Escape sequences in a program's output must not act on the terminal of a reader of the log. Tab
-# stays.
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), 127)}
 
 
 class LinuxCommands:
@@ -301,8 +299,9 @@ class _Output:
             text = text[:shown] + " [line cut]"
         self._partial.clear()
         self._cut = False
-        # After redaction: an escape within a secret would keep it from being recognised.
-        text = text.translate(_CONTROLS)
+        # Escape sequences must not act on the terminal of a reader of the log. After redaction: an escape within a secret
+        # would keep it from being recognised.
+        text = printable(text)
         self._kept.append(f"{text}\n")
         if self._attended:
             self._news.append(f"{text}\n")
