@@ -19,6 +19,7 @@ from machineadm.plugins.catalogs.model import (
     Artifact,
     Chunks,
     absent,
+    is_digest,
     is_name,
     other_platforms,
     suits,
@@ -105,9 +106,15 @@ class ReleaseCatalog:
 
             signatures.verify(data, self._bytes(f"{path}.sig"), load_public_keys(self._keys))
         try:
-            return msgspec.json.decode(data, type=_Release)
+            release = msgspec.json.decode(data, type=_Release)
         except ValueError:
             oci.unfit(path, "is not what a release says of itself")
+        # The cache names files by digests, and removes what does not have its own: a path in place of a
+        # digest would make root remove any file, and without a key anybody may have written this one.
+        for file in release.artifacts:
+            if not is_digest(f"sha256:{file.sha256}"):
+                oci.unfit(path, "names a file without a SHA-256 digest")
+        return release
 
     @staticmethod
     def _bytes(path: str) -> bytes:

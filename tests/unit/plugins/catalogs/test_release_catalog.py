@@ -158,3 +158,34 @@ def test_a_release_json_that_is_unfit_is_refused(site: Site, directory: Path, te
     with pytest.raises(PluginError) as refused:
         site.fetch("infrastructure/aws", directory)
     assert "release.json" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "digits",
+    [
+        "../../kept",
+        "{victim}",
+        "",
+        "0" * 63,
+        "A" * 64,
+        "0" * 64 + "/../../../kept",
+        "0" * 64 + ":x",
+        "0" * 64 + "\n",
+    ],
+)
+def test_what_a_release_names_in_place_of_a_digest_becomes_no_path(
+    site: Site, directory: Path, digits: str
+) -> None:
+    victim = site.directory / "kept"
+    victim.write_text("somebody's")
+    said = json.loads((directory / "release.json").read_bytes())
+    for one in said["artifacts"]:
+        one["sha256"] = digits.replace("{victim}", str(victim))
+    (directory / "release.json").write_text(json.dumps(said))
+
+    with pytest.raises(PluginError) as refused:
+        site.fetch("infrastructure/aws", directory)
+
+    assert refused.value.code == "MA7245"
+    assert victim.read_text() == "somebody's"
+    assert site.files == []
