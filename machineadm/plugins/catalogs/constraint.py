@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -93,11 +94,22 @@ def order(version: str) -> tuple[bool, Semver | None, str]:
 _HOLDS: Final = {
     "=": lambda version, bound: version == bound,
     "!=": lambda version, bound: version != bound,
+    # Of what is given by its first parts, all is meant: `!=1.2` leaves no 1.2.x.
+    "!=1": lambda version, bound: version.major != bound.major,
+    "!=2": lambda version, bound: (version.major, version.minor) != (bound.major, bound.minor),
     ">": lambda version, bound: version > bound,
     ">=": lambda version, bound: version >= bound,
-    "<": lambda version, bound: version < bound,
+    "<": lambda version, bound: version < _beginning(bound),
     "<=": lambda version, bound: version <= bound,
 }
+
+
+def _beginning(bound: Semver) -> Semver:
+    # By precedence 2.0.0-beta is older than 2.0.0, but whoever asks for `^1.0.0-rc.1` or `<2` wants none
+    # of 2: below a release are its own pre-releases, too.
+    if _is_prerelease(bound):
+        return bound
+    return Semver(bound.major, bound.minor, bound.patch, prerelease=())
 
 
 def _is_prerelease(version: Semver) -> bool:
@@ -130,9 +142,13 @@ def _term(operator: str, text: str) -> list[tuple[str, Semver]]:
     if parts is None:
         low, given = Semver.parse(text), 3
     else:
-        numbers = [int(part) for part in parts.groups() if part and part.isdecimal()]
+        # Up to the first part that is left open: `1.x.3` is any 1, as npm reads it, and not 1.3.
+        given_parts = takewhile(lambda part: part and part.isdecimal(), parts.groups())
+        numbers = [int(part) for part in given_parts]
         given = len(numbers)
         low = _version(numbers)
+    if operator == "!=" and given < 3:
+        return [(f"!={given}", low)]
     if operator in (">=", "<", "!=") or (operator in (">", "<=", "=", "") and given == 3):
         return [(operator or "=", low)]
     if operator == ">":
