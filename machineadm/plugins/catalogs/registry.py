@@ -30,6 +30,9 @@ from machineadm.redaction import Secret
 MOST_PAGES: Final = 100
 """Pages of tags that are read: a registry whose pages never end must not hold a run."""
 
+MOST_VERSIONS: Final = 100_000
+"""Versions of one plugin: as many as the pages hold that are asked for."""
+
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MOST_TOKEN: Final = 64 << 10
 """Bytes of a token: servers take at most 8 to 64 KiB of headers."""
@@ -87,6 +90,9 @@ class RegistryCatalog:
             if not isinstance(tags, list):
                 oci.unfit(self._where(url), "has no list of tags")
             found += [oci.version_of(tag) for tag in tags if isinstance(tag, str)]
+            # In sum: each page may have 4 MiB, and a hundred of them would fill the memory of a small machine.
+            if len(found) > MOST_VERSIONS:
+                break
             following = re.search(_NEXT, answer.headers.get("link", ""))
             if following is None:
                 return tuple(found)
@@ -97,7 +103,9 @@ class RegistryCatalog:
             # The next request carries our token, and the registry must not send it elsewhere.
             if not url.startswith(f"{self._base}/v2/"):
                 oci.unfit(self._where(url), "redirects to another server")
-        return oci.unfit(self.address, f"has more than {MOST_PAGES} pages of versions")
+        return oci.unfit(
+            self.address, f"has more than {MOST_PAGES} pages of versions, or {MOST_VERSIONS} versions"
+        )
 
     def find(self, kind: str, name: str, version: str, platform: str) -> Artifact:
         """See `Catalog`.
@@ -303,7 +311,9 @@ class RegistryCatalog:
 
     def _where(self, url: str) -> str:
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname}{parts.path}"
+        # With its port: two registries of one machine differ by nothing else. Without the query, which may
+        # hold a signature of a store, and without a user.
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def _refusal(self, status: int, *, by: str = "", url: str = "") -> CatalogError:
         if status in (401, 403):

@@ -13,7 +13,7 @@ import pytest
 from machineadm.errors import PluginError, UsageError
 from machineadm.plugins.catalogs.cache import digest_of
 from machineadm.plugins.catalogs.model import CatalogError
-from machineadm.plugins.catalogs.registry import credentials
+from machineadm.plugins.catalogs.registry import MOST_VERSIONS, credentials
 from tests.servers.authority import Authority
 from tests.servers.files import FileServer
 from tests.servers.registry import INDEX, LAYER, MANIFEST, Registry, digest
@@ -271,6 +271,29 @@ def test_a_page_of_versions_that_leads_astray_is_refused(site: Site, link: str, 
 
     assert refusal.code == "MA7245"
     assert words in refusal.message
+
+
+def test_versions_are_bounded_over_all_pages_together(site: Site) -> None:
+    with filled(page=60_000) as registry:
+        one = registry.manifests[REPOSITORY, "1.0.0"]
+        registry.manifests.update(
+            {(REPOSITORY, f"1.{number}.0"): one for number in range(MOST_VERSIONS + 1)}
+        )
+        refusal = refused(site, registry)
+        pages = [one for one in registry.requests if "/tags/list" in one.path]
+
+    assert refusal.code == "MA7245"
+    assert str(MOST_VERSIONS) in refusal.message
+    assert len(pages) == 2
+
+
+def test_a_refusal_names_the_port_of_the_registry(site: Site) -> None:
+    with Registry() as registry:
+        registry.manifest_faults = ["418"]
+        registry.push(REPOSITORY, "1.0.0", {"": CONTENT})
+        refusal = refused(site, registry)
+
+        assert f"{registry.host}:{registry.port}/v2/" in refusal.message
 
 
 @pytest.mark.parametrize(
