@@ -158,8 +158,13 @@ class Cache:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                 _refuse(directory, error)
+        # Last, and only when no other name has the digest: a kill before this leaves a file that no name
+        # leads to, and never a name without its file.
         if all(other.digest != one.digest for other in self.listed()):
-            _unlink(one.path)
+            try:
+                _unlink(one.path)
+            except OSError as error:
+                _refuse(one.path, error)
 
     def download(self, artifact: Artifact, read: Read, *, progress: Progress, end: float) -> None:
         """Download a file; it gets its name when it is complete and its digest was compared.
@@ -227,8 +232,10 @@ class Cache:
 
     def _forget_old(self, directory: str) -> None:
         for entry in os.scandir(directory):
-            if time.time() - entry.stat().st_mtime > KEPT:
-                _unlink(entry.path)
+            # Another process may finish its download between the list and the look.
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > KEPT:
+                    _unlink(entry.path)
 
 
 class _Coming:

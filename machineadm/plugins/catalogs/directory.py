@@ -18,7 +18,7 @@ from machineadm.plugins.catalogs.model import (
     other_platforms,
     suits,
 )
-from machineadm.plugins.catalogs.oci import tag_of, version_of
+from machineadm.plugins.catalogs.oci import version_of
 from machineadm.plugins.discovery import PREFIX
 from machineadm.plugins.trust import SUFFIX, digest_in
 
@@ -47,16 +47,18 @@ class DirectoryCatalog:
             PlatformError: There is, for others.
             CatalogError: It cannot be read, or has no checksum.
         """
-        found = [one.replace("-", "/", 1) for one in self._listed(kind, name, tag_of(version))]
+        # A directory may hold `1.0.0+b1` as it is, or by the tag `1.0.0_b1` if it was copied from a registry.
+        named = [one for one in self._listed(kind, name) if version_of(one) == version]
+        if not named:
+            absent(kind, name, version, self.address)
+        found = [one.replace("-", "/", 1) for one in self._listed(kind, name, named[0])]
         offered = [one for one in found if is_platform(one)]
         if not offered:
             absent(kind, name, version, self.address)
         exact = [one for one in (platform, ANY) if one in offered and suits(one, platform)]
         if not exact:
             other_platforms(kind, name, version, platform, offered)
-        directory = os.path.join(
-            self.address, kind, name, tag_of(version), exact[0].replace("/", "-")
-        )
+        directory = os.path.join(self.address, kind, name, named[0], exact[0].replace("/", "-"))
         path = os.path.join(directory, f"{PREFIX}{kind}-{name}")
         return Artifact(
             kind=kind,

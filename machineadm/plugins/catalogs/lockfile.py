@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Annotated, Final, Literal, NoReturn
 
@@ -17,6 +16,8 @@ LOCK: Final = "/etc/machineadm/plugins.lock"
 _VERSION: Final = "bootstrap.cluster.x-k8s.io/v1alpha1"
 # A thousand plugins for all platforms take less than a tenth of it.
 _MOST_BYTES: Final = 4 << 20
+# Names of plugins that YAML would read as a boolean or as null.
+_NO_NAMES: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
 class LockedPlugin(ApiStruct, frozen=True, kw_only=True):
@@ -140,13 +141,26 @@ class Lock:
         for one in self.plugins:
             lines += [
                 f"  - kind: {one.kind}",
-                f"    name: {one.name}",
-                f"    version: {json.dumps(one.version)}",
-                f"    resolvedFrom: {json.dumps(one.resolved_from)}",
+                f"    name: {_quoted(one.name) if one.name in _NO_NAMES else one.name}",
+                f"    version: {_quoted(one.version)}",
+                f"    resolvedFrom: {_quoted(one.resolved_from)}",
                 "    digests:",
                 *(f"      {key}: {value}" for key, value in sorted(one.digests.items())),
             ]
         return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    # Not as JSON: it writes what is beyond 16 bits as two surrogates, which YAML refuses. The path of a
+    # catalog may even hold bytes that are not UTF-8; where it came from only informs.
+    known = text.encode("utf-8", "replace").decode()
+    return '"' + "".join(_escaped(one) for one in known) + '"'
+
+
+def _escaped(one: str) -> str:
+    if one.isascii() and one.isprintable() and one not in '"\\':
+        return one
+    return f"\\u{ord(one):04x}" if ord(one) < 1 << 16 else f"\\U{ord(one):08x}"
 
 
 def _plugins(data: bytes, path: str) -> tuple[LockedPlugin, ...]:

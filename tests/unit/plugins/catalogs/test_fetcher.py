@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from machineadm.errors import PluginError
+from machineadm.plugins.catalogs.cache import KEPT
 from machineadm.plugins.catalogs.installing import install, remove
 from machineadm.plugins.catalogs.lockfile import Lock
 from machineadm.plugins.catalogs.opening import configured_catalogs
@@ -254,6 +256,91 @@ def test_a_cache_that_cannot_be_written_is_told(site: Site, catalog: Path, mode:
         (site.directory / "cache").mkdir(mode=mode)
 
     assert refused(site, FILE, catalog).code == "MA7248"
+
+
+def test_what_vanishes_from_the_cache_meanwhile_fails_no_download(
+    site: Site, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = site.directory / "cache" / "partial"
+    partial.mkdir(parents=True)
+    other = partial / "of-another-process"
+    other.write_bytes(b"half")
+    (partial / "a-link").symlink_to("nothing")
+    real = time.time
+
+    def finished_by_then() -> float:
+        other.unlink(missing_ok=True)
+        return real()
+
+    monkeypatch.setattr(time, "time", finished_by_then)
+
+    assert Path(site.fetch(FILE, catalog).path).read_bytes() == CONTENT
+    assert not other.exists()
+
+
+def test_the_beginning_of_a_download_is_kept_for_a_week(site: Site, catalog: Path) -> None:
+    partial = site.directory / "cache" / "partial"
+    partial.mkdir(parents=True)
+    for name, age in (("old", KEPT + 60), ("young", KEPT - 3600)):
+        (partial / name).write_bytes(b"half")
+        os.utime(partial / name, (time.time() - age,) * 2)
+    site.fetch(FILE, catalog)
+
+    assert [one.name for one in partial.iterdir()] == ["young"]
+
+
+def test_a_cached_file_that_cannot_be_removed_is_told(site: Site, catalog: Path) -> None:
+    site.fetch(FILE, catalog)
+    (one,) = site.cache.listed()
+    Path(one.path).unlink()
+    Path(one.path).mkdir()
+
+    with pytest.raises(PluginError) as caught:
+        site.cache.remove(one)
+
+    assert caught.value.code == "MA7248"
+
+
+@pytest.mark.parametrize("name", ["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
+def test_a_name_that_yaml_reads_as_something_else_stays_a_name_in_the_lock(
+    site: Site, tmp_path: Path, name: str
+) -> None:
+    catalog = publish(tmp_path / "catalog", name=name)
+    site.fetch(f"encryption-provider/{name}", catalog)
+
+    assert Lock.read(str(site.lock_path)).find("encryption-provider", name) is not None
+    assert f'name: "{name}"' in site.lock_path.read_text()
+
+
+@pytest.mark.parametrize("directory", ["umläut", "\U0001f600", 'a "quoted" one', "back\\slash"])
+def test_where_a_plugin_came_from_is_read_as_it_was_written(
+    site: Site, tmp_path: Path, directory: str
+) -> None:
+    catalog = publish(tmp_path / directory)
+    site.fetch(FILE, catalog)
+    (locked,) = Lock.read(str(site.lock_path)).plugins
+
+    assert locked.resolved_from == str(catalog)
+
+
+def test_a_catalog_whose_path_is_not_utf_8_leaves_a_lock_that_can_be_read(
+    site: Site, tmp_path: Path
+) -> None:
+    catalog = publish(tmp_path / os.fsdecode(b"latin-\xe4"))
+    site.fetch(FILE, catalog)
+    (locked,) = Lock.read(str(site.lock_path)).plugins
+
+    assert locked.resolved_from.endswith("latin-?")
+
+
+@pytest.mark.parametrize("named", ["1.0.0+b1", "1.0.0_b1"])
+def test_a_directory_may_name_build_metadata_as_it_is_or_by_its_tag(
+    site: Site, tmp_path: Path, named: str
+) -> None:
+    catalog = publish(tmp_path / "catalog", named)
+
+    assert site.fetch(FILE, catalog).version == "1.0.0+b1"
+    assert site.fetch(f"{FILE}@1.0.0+b1", catalog, refresh=True).version == "1.0.0+b1"
 
 
 def test_two_that_fetch_the_same_at_once_both_get_it_whole(site: Site) -> None:
