@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 from typing import Final
 
@@ -91,7 +91,7 @@ def order(version: str) -> tuple[bool, Semver | None, str]:
         return (False, None, version)
 
 
-_HOLDS: Final = {
+_HOLDS: Final[dict[str, Callable[[Semver, Semver], bool]]] = {
     "=": lambda version, bound: version == bound,
     "!=": lambda version, bound: version != bound,
     # Of what is given by its first parts, all is meant: `!=1.2` leaves no 1.2.x.

@@ -104,7 +104,8 @@ class RegistryCatalog:
             if not url.startswith(f"{self._base}/v2/"):
                 oci.unfit(self._where(url), "redirects to another server")
         return oci.unfit(
-            self.address, f"has more than {MOST_PAGES} pages of versions, or {MOST_VERSIONS} versions"
+            self.address,
+            f"has more than {MOST_PAGES} pages of versions, or {MOST_VERSIONS} versions",
         )
 
     def find(self, kind: str, name: str, version: str, platform: str) -> Artifact:
