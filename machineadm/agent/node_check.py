@@ -9,9 +9,10 @@ import msgspec
 
 from machineadm.actions.node_health import ailments
 from machineadm.actions.suitability import Flaw
-from machineadm.agent.bootstrap import Ready, Request, prepare
 from machineadm.agent.preflight import identity_of
+from machineadm.agent.preparing import Ready, prepare
 from machineadm.agent.providing import holds_unknown
+from machineadm.agent.request import Request
 from machineadm.agent.wiring import Machine
 from machineadm.execution.events import Event
 from machineadm.execution.looking import look

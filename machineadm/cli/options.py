@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from contextlib import AbstractContextManager
 
-    from machineadm.agent.bootstrap import Request
+    from machineadm.agent.request import Request
     from machineadm.agent.wiring import Machine
     from machineadm.sources.passphrases import GivenPassphrases
 
@@ -356,7 +356,7 @@ def request_of(
         passphrases: What opens its documents; None: as the command line says.
         more: Further fields of the request.
     """
-    from machineadm.agent.bootstrap import Request
+    from machineadm.agent.request import Request
     from machineadm.cli.passphrases import passphrases_of
 
     return Request(

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from machineadm.agent.bootstrap import Request, bootstrap
+from machineadm.agent.bootstrap import bootstrap
+from machineadm.agent.request import Request
 from machineadm.agent.wiring import connect
 from machineadm.errors import MachineadmError
 from machineadm.execution.ledger import Ledger

@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from machineadm.agent.bootstrap import Request, bootstrap
+from machineadm.agent.bootstrap import bootstrap
 from machineadm.agent.own_file import AgentFile
+from machineadm.agent.request import Request
 from machineadm.agent.support import collect
 from machineadm.agent.wiring import Machine
 from machineadm.api.v1alpha1.commands import Commands

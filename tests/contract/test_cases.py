@@ -11,7 +11,8 @@ from shutil import rmtree
 
 import pytest
 
-from machineadm.agent.bootstrap import Request, look_ahead
+from machineadm.agent.bootstrap import look_ahead
+from machineadm.agent.request import Request
 from machineadm.config.concerns import CONCERNS
 from machineadm.host.effects import WriteFile
 from machineadm.plan.render import render_text

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from machineadm.agent.bootstrap import Request, bootstrap, look_ahead
+from machineadm.agent.bootstrap import bootstrap, look_ahead
+from machineadm.agent.request import Request
 from machineadm.agent.reset import reset
 from machineadm.execution.events import Event, ResetEnded
 from machineadm.host.ports import Clock

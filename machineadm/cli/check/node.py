@@ -14,7 +14,7 @@ from machineadm.cli.options import add_configuration, machine_of, request_of
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from machineadm.agent.bootstrap import Request
+    from machineadm.agent.request import Request
     from machineadm.agent.wiring import Machine
     from machineadm.cli.options import Parser
     from machineadm.execution.events import Event

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from machineadm.agent.bootstrap import Request, bootstrap
+from machineadm.agent.bootstrap import bootstrap
 from machineadm.agent.own_file import AgentFile
+from machineadm.agent.request import Request
 from machineadm.agent.wiring import Machine
 from machineadm.api.v1alpha1.status import BootstrapStatus
 from machineadm.config.model import Mode

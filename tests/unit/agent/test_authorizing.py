@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from machineadm.agent.bootstrap import Request, look_ahead
+from machineadm.agent.bootstrap import look_ahead
+from machineadm.agent.request import Request
 from machineadm.config.rules.toml import read_toml
 from machineadm.errors import PluginError
 from machineadm.host.linux.providers import LinuxProviders

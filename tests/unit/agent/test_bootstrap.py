@@ -327,7 +327,8 @@ def test_an_image_prepared_elsewhere_does_not_replay(stage: Stage) -> None:
 
 
 def test_only_root_bootstraps_the_running_system(stage: Stage) -> None:
-    from machineadm.agent.bootstrap import Request, bootstrap
+    from machineadm.agent.bootstrap import bootstrap
+    from machineadm.agent.request import Request
 
     with pytest.raises(UsageError) as caught:
         bootstrap(Request(paths=(str(stage.file),)), stage.machine(is_root=False))

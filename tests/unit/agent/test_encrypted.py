@@ -114,7 +114,8 @@ def test_a_command_that_prints_the_passphrase_prints_nothing(stage: Stage) -> No
     word = given.passphrase("vault")
     assert word is not None
 
-    from machineadm.agent.bootstrap import Request, prepare
+    from machineadm.agent.preparing import prepare
+    from machineadm.agent.request import Request
 
     prepare(Request(paths=(str(stage.file),), passphrases=given), machine)
 

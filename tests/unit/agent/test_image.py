@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from machineadm.agent.bootstrap import Request, bootstrap, look_ahead
+from machineadm.agent.bootstrap import bootstrap, look_ahead
 from machineadm.agent.image import AGENT_CONFIGURATION, read_inputs
+from machineadm.agent.request import Request
 from machineadm.errors import ConfigError, MachineadmError
 from machineadm.sources.passphrases import GivenPassphrases
 from tests.fakes.host import FakeHost

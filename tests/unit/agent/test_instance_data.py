@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from machineadm.agent.boot import run_boot_commands
-from machineadm.agent.bootstrap import Request, look_ahead
+from machineadm.agent.bootstrap import look_ahead
 from machineadm.agent.intake import ProblemsError
+from machineadm.agent.request import Request
 from machineadm.errors import ConfigError, HostError, MachineadmError, UsageError
 from machineadm.execution.events import Event, ReferencesResolved
 from machineadm.plan.look import Look, Standing

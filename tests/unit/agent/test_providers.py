@@ -12,9 +12,10 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from machineadm.agent.bootstrap import Request, look_ahead
+from machineadm.agent.bootstrap import look_ahead
 from machineadm.agent.intake import ProblemsError
 from machineadm.agent.own_file import BOOT_CONFIGURATION, is_volatile
+from machineadm.agent.request import Request
 from machineadm.agent.units import RESUME_UNIT, UNITS
 from machineadm.errors import MachineadmError, PluginError
 from machineadm.host.linux.providers import LinuxProviders

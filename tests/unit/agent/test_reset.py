@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from machineadm.agent.bootstrap import Request, look_ahead
+from machineadm.agent.bootstrap import look_ahead
+from machineadm.agent.request import Request
 from machineadm.agent.reset import Prospect, look_at_reset, reset
 from machineadm.config.model import Mode
 from machineadm.errors import HostError, KubeadmError, MachineadmError, StepError, UsageError

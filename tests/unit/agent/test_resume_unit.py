@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from machineadm.agent.bootstrap import Request, look_ahead
+from machineadm.agent.bootstrap import look_ahead
+from machineadm.agent.request import Request
 from machineadm.agent.reset import look_at_reset, reset
 from machineadm.agent.units import RESUME_UNIT, UNITS
 from machineadm.errors import KubeadmError, MachineadmError

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from machineadm.agent.bootstrap import Request, bootstrap, look_ahead
+from machineadm.agent.bootstrap import bootstrap, look_ahead
 from machineadm.agent.image import AGENT_CONFIGURATION
+from machineadm.agent.request import Request
 from machineadm.errors import MachineadmError, VerificationError
 from machineadm.sources.passphrases import GivenPassphrases
 from tests.unit.agent.stage import Stage

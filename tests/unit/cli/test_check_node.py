@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from machineadm.agent.bootstrap import Request
+from machineadm.agent.request import Request
 from machineadm.cli.check.node import show
 from machineadm.errors import MachineadmError
 from tests.authorities import certificate, text_of

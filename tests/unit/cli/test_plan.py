@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from machineadm.agent.bootstrap import Request
+from machineadm.agent.request import Request
 from machineadm.cli.plan import show
 from machineadm.errors import HostError
 from tests.unit.agent.stage import Stage

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from machineadm.actions.compliance import audit, catalogue
-from machineadm.agent.bootstrap import Request
+from machineadm.agent.request import Request
 from machineadm.api.v1alpha1.compliance import ComplianceProfile
 from machineadm.cli.plan import show
 from machineadm.config.defaulting import realise

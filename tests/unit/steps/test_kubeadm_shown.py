@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from machineadm.agent.bootstrap import Request, look_ahead
+from machineadm.agent.bootstrap import look_ahead
+from machineadm.agent.request import Request
 from machineadm.errors import MachineadmError
 from machineadm.plan.render import render_text
 from machineadm.redaction import Redactor
