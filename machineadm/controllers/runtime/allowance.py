@@ -32,6 +32,8 @@ class Allowance(Generic[Who]):
     def allows(self, who: Who) -> bool:
         """Whether one more is allowed now; it counts then."""
         now = self._clock()
+        # Whoever is new has the whole burst: a controller that was restarted must not refuse
+        # machines that did nothing wrong.
         left, at = self._left.pop(who, (self._burst, now))
         left = min(self._burst, left + (now - at) * self._rate)
         allowed = left >= 1.0

@@ -27,11 +27,20 @@ for longer; a half-open connection is silent for ever."""
 IDLE: Final = "Idle"
 """Reason of the error where a watch was silent for that long."""
 
+# Pauses of 0.1 to 0.8 s, so that a server that refuses at once holds a worker for two seconds at
+# most; what lasts longer waits in the queue, which holds none.
 _RETRIES: Final = 4
+# aiohttp writes bytes in one piece, and warns of it only above 1 MiB; meanwhile no other task runs.
 _AT_ONCE: Final = 65536
+# Answers that say nothing of the request. 429 is API Priority and Fairness; 500 is what etcd's own
+# timeouts become; 504 may hide that the call was done, so every call must bear a repeat.
 _PASSING: Final = frozenset({429, 500, 502, 503, 504})
+# As client-go's pager. A smaller page costs a call each; without one the API server and we both
+# hold the whole list in memory.
 _PAGE: Final = 500
 _JSON: Final = "application/json"
+# KEP-2334's negotiation. Of Secrets nothing else is ever listed or watched: what they hold stays
+# out of our caches, our memory dumps and our reach.
 _METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _ACCEPT_LIST: Final = _METADATA.format("List")
 _ACCEPT_OBJECT: Final = _METADATA.format("")
@@ -80,6 +89,8 @@ class ApiError(Exception):
         return self.status == 0 or self.status in _PASSING
 
 
+# The parts of metav1.Status that a person or a decision needs. `details` is left out: it may repeat
+# the object that was sent.
 class _Status(msgspec.Struct):
     reason: str = ""
     message: str = ""
@@ -109,6 +120,7 @@ class _Kind(msgspec.Struct):
     namespaced: bool = False
 
 
+# APIResourceList of discovery, which is not an object list and has no `items`.
 class _Kinds(msgspec.Struct):
     resources: list[_Kind] = []
 
@@ -129,6 +141,8 @@ class Client:
         self,
         connection: Connection,
         *,
+        # The limits of Cluster API's kubeadm bootstrap provider (QPS 100, burst 200), so that a
+        # management cluster that was sized for that one is sized for this one.
         rate: float = 100.0,
         burst: int = 200,
         retries: int = _RETRIES,
@@ -143,6 +157,8 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
+        # HTTP/1.1 has one call a connection, and each watch holds one for minutes: fewer would let
+        # the watches starve the work.
         connector = aiohttp.TCPConnector(limit=64)
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -161,6 +177,8 @@ class Client:
 
     async def close(self) -> None:
         """Close all connections."""
+        # Set to None, so that a call after the end is an ApiError of ours and not an exception of
+        # aiohttp that nobody catches.
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -195,6 +213,8 @@ class Client:
             ApiError: The server refuses, or does not answer.
         """
         try:
+            # The preferred version and not the newest: where several are served, that is the one
+            # whose fields the kind's author wants others to read.
             served = msgspec.json.decode(await self._call("GET", f"/apis/{group}"), type=_Group)
             version = served.preferred_version.version
             answer = await self._call("GET", f"/apis/{group}/{version}")
@@ -231,6 +251,8 @@ class Client:
             ApiError: The server refuses, or does not answer.
         """
         items: list[msgspec.Raw] = []
+        # Without resourceVersion: the most recent state. With 0 the API server may answer from a
+        # cache that is behind what this controller has written, and ignores the limit.
         query = {"limit": str(_PAGE)} | ({"labelSelector": labels} if labels else {})
         while True:
             path = resource.path(namespace)
@@ -240,6 +262,9 @@ class Client:
             items += page.items or ()
             if not page.metadata.continue_:
                 return items, page.metadata.resource_version
+            # All pages are of one resource version, that of the first: what happens meanwhile comes
+            # by the watch that begins there. A token that expired is a 410, and the whole list is
+            # begun anew.
             query["continue"] = page.metadata.continue_
 
     async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any]) -> bytes:
@@ -250,6 +275,8 @@ class Client:
         Raises:
             ApiError: `AlreadyExists` with status 409, or any other refusal.
         """
+        # Named on creates as well, so that a later apply by us finds the fields its own and asks
+        # nobody.
         query = {"fieldManager": FIELD_MANAGER}
         return await self._call("POST", resource.path(namespace), query=query, body=body)
 
@@ -267,8 +294,12 @@ class Client:
         Raises:
             ApiError: The server refuses; 404 if the object is gone.
         """
+        # By force: a conflict would mean that somebody wrote our conditions by hand, and the
+        # contract gives them to the provider. Without resourceVersion: an apply is of whole fields
+        # and needs no read before it.
         query = {"fieldManager": manager, "force": "true"}
         path = resource.path(namespace, name, "status")
+        # JSON is YAML, and an apply has no media type for JSON that every server takes.
         kind = "application/apply-patch+yaml"
         return await self._call("PATCH", path, query=query, body=body, content_type=kind)
 
@@ -314,6 +345,8 @@ class Client:
         Raises:
             ApiError: The server refuses, or does not answer.
         """
+        # The uid always: between the decision and the call the object may have been deleted and
+        # made again, and a delete by name alone would take the new one.
         preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         try:
@@ -351,8 +384,12 @@ class Client:
             "watch": "1",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
+            # Asked of the server, which then ends the stream by itself: the next watch goes on from
+            # the last event and costs no list.
             "timeoutSeconds": str(seconds),
         } | ({"labelSelector": labels} if labels else {})
+        # No limit in total, or a watch would be cut in the middle of an event; sock_read is what
+        # finds a dead peer.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT, sock_read=IDLE_LIMIT)
         try:
             async with self._request(
@@ -391,9 +428,14 @@ class Client:
     ) -> bytes:
         data = None if body is None else msgspec.json.encode(body)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        # Also calls that change something are made again: each is either conditional (a version, a
+        # uid), an apply of the same fields, or a create whose AlreadyExists the caller compares.
         for left in range(self._retries, -1, -1):
+            # Before each try and not once a call: while a server is overloaded, retries are what
+            # must be held back.
             await self._limit.take()
             pause = 0.0
+            # 0 counts as a call without an answer, also where the task is cancelled in the middle.
             code, began = 0, asyncio.get_running_loop().time()
             try:
                 async with self._request(
@@ -406,6 +448,8 @@ class Client:
                     refusal = _refusal(response.status, answer)
                     pause = _retry_after(response.headers.get("Retry-After", ""))
             except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+                # The server's address and never the path or the query: names of Secrets are
+                # nobody's business in a log.
                 refusal = ApiError(0, "", f"{self.connection.server}: {_said(error)}")
             finally:
                 seconds = asyncio.get_running_loop().time() - began
@@ -427,6 +471,8 @@ class Client:
     ) -> Any:
         if self._session is None:
             raise ApiError(0, "", "the client is closed")
+        # Within the caller's `try`: the token's file may be missing for a moment while the kubelet
+        # replaces it, and that is an ApiError that passes.
         headers = {**self.connection.headers(), "Accept": accept}
         if data is not None:
             headers["Content-Type"] = content_type
@@ -442,6 +488,8 @@ class Client:
             # A redirect would carry the credentials to wherever it leads.
             allow_redirects=False,
             ssl=True if tls is None else tls,
+            # A kubeconfig that reaches its server by address or through a tunnel names the host of
+            # the certificate in tls-server-name.
             server_hostname=self.connection.tls_name or None,
         )
 
@@ -470,6 +518,8 @@ def _refusal(status: int, body: bytes) -> ApiError:
     try:
         said = msgspec.json.decode(body, type=_Status)
     except ValueError:
+        # An HTML page of a proxy. It is not quoted: it may be of any size, and holds whatever the
+        # proxy likes to show.
         said = _Status(message=f"HTTP status {status}")
     return ApiError(status, said.reason, said.message)
 

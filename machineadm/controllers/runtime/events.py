@@ -32,6 +32,7 @@ SERIES: Final = 360.0
 
 # What does not fit is dropped and counted: Events must never hold memory without a bound.
 _WAITING: Final = 1000
+# As many objects as client-go's event correlator remembers (maxLruCacheEntries).
 _KNOWN: Final = 4096
 _NOTE: Final = 1024
 """Characters of a note; the API server refuses more."""
@@ -94,12 +95,16 @@ class Events:
         self._now = now
         self._clock = clock
         self._metrics = metrics
+        # Sent by one task, one after the other: Events share the rate limit with the work, and must
+        # not take more than one of its calls at a time.
         self._queue: asyncio.Queue[tuple[About, Event]] = asyncio.Queue(_WAITING)
         self._known: OrderedDict[tuple[About, Event], _Known] = OrderedDict()
         self._allowance = Allowance[About](BURST, PERIOD, known=_KNOWN, clock=clock)
 
     def tell(self, about: About, event: Event) -> None:
         """Have an Event sent; returns at once, and raises nothing."""
+        # Counted by object and not by reason: a condition that flaps between two reasons is what
+        # floods etcd.
         if not self._allowance.allows(about):
             self._metrics.event_ended("limited")
             return
@@ -130,6 +135,8 @@ class Events:
             _LOG.warning("%d Events were not sent before the end", self._queue.qsize())
 
     async def _send(self, about: About, event: Event) -> None:
+        # Taken out and put in again only after the call: one that failed is forgotten, and the next
+        # Event begins a new object.
         known = self._known.pop((about, event), None)
         now = self._clock()
         # events.k8s.io/v1: what is said again raises the count of a series and is no new object.
@@ -164,6 +171,7 @@ class Events:
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
             "metadata": {"name": name, "namespace": about.namespace},
+            # A MicroTime: the API server refuses one without a fraction of a second.
             "eventTime": self._time(),
             "reportingController": self._controller,
             "reportingInstance": self._instance,

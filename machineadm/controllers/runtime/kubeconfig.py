@@ -16,11 +16,15 @@ from machineadm.controllers.runtime.client import Connection
 _POD: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
+# One type for all that is wrong: whoever reads a cluster's Secret and whoever starts the program
+# each say in their own way where it came from.
 class KubeconfigError(Exception):
     """A kubeconfig cannot be used; the message never holds its credentials."""
 
 
 class _ClusterData(msgspec.Struct, rename="kebab"):
+    # The kubeconfig of a workload cluster is a tenant's input: a file:// or unix:// here would be
+    # ours to open.
     server: Annotated[str, msgspec.Meta(pattern="^https?://")]
     certificate_authority_data: str = ""
     certificate_authority: str = ""
@@ -35,6 +39,8 @@ class _UserData(msgspec.Struct, rename="kebab"):
     client_key: str = ""
     token: str = ""
     token_file: str = msgspec.field(default="", name="tokenFile")
+    # Read only to be refused (ADR 0040): it names a program to run, and such a Secret may come from
+    # whoever owns the workload cluster.
     exec: dict[str, Any] | None = None
 
 
@@ -78,6 +84,8 @@ def from_kubeconfig(data: bytes, *, files: bool = False) -> Connection:
     """
     try:
         read = msgspec.yaml.decode(data, type=_Kubeconfig)
+        # client-go ignores all other contexts as well, so a kubeconfig with ten clusters is as good
+        # as one.
         context = next(one.context for one in read.contexts if one.name == read.current_context)
         cluster = next(one.cluster for one in read.clusters if one.name == context.cluster)
         user = next(one.user for one in read.users if one.name == context.user)
@@ -85,6 +93,8 @@ def from_kubeconfig(data: bytes, *, files: bool = False) -> Connection:
         raise KubeconfigError("its current context names what is not there") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         # A parser's message may quote the line that it fails at.
+        # A ValidationError names types and paths alone; a YAML error shows the text around it,
+        # which may be a token.
         said = str(error) if isinstance(error, msgspec.ValidationError) else "it is not YAML"
         raise KubeconfigError(said) from None
     if user.exec is not None:
@@ -101,6 +111,7 @@ def from_kubeconfig(data: bytes, *, files: bool = False) -> Connection:
         raise KubeconfigError("it names files; give the data itself")
     return Connection(
         server=cluster.server.rstrip("/"),
+        # In the clear only where the kubeconfig says http, as kubectl does.
         tls=_tls(cluster, user) if cluster.server.startswith("https:") else None,
         tls_name=cluster.tls_server_name,
         headers=_bearer(user.token, user.token_file),
@@ -123,6 +134,8 @@ def from_pod(environment: Mapping[str, str], directory: str = _POD) -> Connectio
     if not host:
         raise KubeconfigError("this is not a pod; give --kubeconfig FILE")
     try:
+        # Where the Lease goes, if no flag says otherwise. A pod cannot ask the API server which
+        # namespace it is in.
         namespace = Path(directory, "namespace").read_text(encoding="utf-8").strip()
         tls = ssl.create_default_context(cafile=f"{directory}/ca.crt")
     except OSError as error:
@@ -152,6 +165,8 @@ def _tls(cluster: _ClusterData, user: _UserData) -> ssl.SSLContext:
             load_pair(context, certificate, _decoded(user.client_key_data, user.client_key))
     except (ssl.SSLError, UnicodeDecodeError) as error:
         raise KubeconfigError(f"its certificates cannot be used: {error}") from None
+    # Allowed, since its author wrote it in so many words; check_hostname first, or the ssl module
+    # refuses CERT_NONE.
     if cluster.insecure_skip_tls_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -32,6 +32,8 @@ class _Meta(msgspec.Struct, rename="camel"):
 
 # All fields of coordination.k8s.io/v1 that are ours to write; a replace without one would remove
 # it.
+# `strategy` and `preferredHolder` (coordinated leader election) are not among them: both are of
+# clusters that elect for us.
 class _Spec(msgspec.Struct, rename="camel"):
     holder_identity: str | None = None
     lease_duration_seconds: int | None = None
@@ -62,6 +64,8 @@ class Election:
     def __init__(
         self,
         client: Client,
+        # Of the Lease, the only object that is named and not found: its rights are a Role in one
+        # namespace (deploy/).
         namespace: str,
         name: str,
         identity: str,
@@ -104,6 +108,8 @@ class Election:
             # A conflict alone is no loss, since a read that is stale gives one as well.
             elif self._seen[0] != self.identity:
                 break  # another has it: no use in waiting
+        # The process ends and is started again by its Deployment: a leader that lost its lease has
+        # workers in unknown states, and a fresh start is the one that is tested.
         _LOG.error("no longer the leader: the lease could not be renewed")
 
     async def release(self) -> None:
@@ -136,6 +142,8 @@ class Election:
         if lease is None:
             spec = self._spec(now, now, 0)
             await self._client.create(LEASES, self._namespace, self._body(spec, ""))
+            # Our own write counts as seen: otherwise the first renewal would look like a change
+            # that somebody else made.
             self._see(spec)
             return True
         held = lease.spec

@@ -31,6 +31,8 @@ def set_up(form: Format, *, verbose: bool = False, stream: TextIO | None = None)
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
+    # force: tests call this several times in one process, and each call must replace the handler of
+    # the last.
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True
     )
@@ -49,6 +51,7 @@ class _Json(logging.Formatter):
         line |= {name: value for name, value in _fields(record).items() if name not in line}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
+        # default=str: a field that cannot be encoded must not turn a log line into an exception.
         return json.dumps(line, default=str)
 
 
@@ -58,6 +61,8 @@ class _Text(logging.Formatter):
         parts += [f"{name}={value}" for name, value in _fields(record).items()]
         line = " ".join(parts)
         if record.exc_info:
+            # As it is: a traceback on one line is of no use, and it comes from our code and not
+            # from what others wrote.
             line += "\n" + self.formatException(record.exc_info)
             return line
         # What others wrote must not look like a line of ours, nor move the cursor of who reads it.

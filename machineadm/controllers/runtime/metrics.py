@@ -24,7 +24,10 @@ from machineadm.version import VERSION
 # When each counter began: as many series again, and `rate` does not need them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+# DefBuckets of Prometheus' client for Go, which end at the 10 s that a call may take.
 _FAST: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# A machine waits for infrastructure and for its turn: minutes are normal, and above an hour
+# somebody looks anyway.
 _SLOW: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
@@ -32,6 +35,8 @@ class Metrics:
     """The metrics of one process, in a registry of their own."""
 
     def __init__(self) -> None:
+        # Not the library's global one: tests run many controllers in one process, and it refuses a
+        # second metric of the same name.
         self.registry = CollectorRegistry()
         build = Gauge(
             "machineadm_build_info",
@@ -101,6 +106,8 @@ class Metrics:
             code: HTTP status; 0 if there was no answer.
             seconds: How long it took; None for what lasts as long as it is wanted.
         """
+        # No label has an object's name, a namespace or a path: each would be a time series of its
+        # own, and machines come and go.
         self._calls.labels(cluster, method, str(code)).inc()
         if seconds is not None:
             self._call_seconds.labels(cluster, method).observe(seconds)

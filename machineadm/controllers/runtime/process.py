@@ -24,6 +24,7 @@ from machineadm.controllers.runtime.reflector import Reflector
 from machineadm.controllers.runtime.serving import Guard, diagnostics, probes, served
 from machineadm.controllers.runtime.tasks import cancelled
 
+# The rest of the 30 s is for the Lease and the Events.
 GRACE: Final = 20.0
 """Seconds that what is begun may take to its end. A pod is killed after 30."""
 
@@ -128,8 +129,12 @@ class Process:
         self._silent = silent
         self._grace = grace
         self._leads = False
+        # Two events and no counter: whoever waits for the end, and whoever waits for the hurry,
+        # wait for different things.
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        # At the scrape: a gauge that is set at each change costs as much as what it measures, and
+        # lies after an exception.
         metrics.at_scrape(self._looked_at)
 
     async def run(self, endpoints: Endpoints) -> int:
@@ -144,6 +149,8 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        # Served before there is anything to serve: the kubelet asks during the first list, which
+        # may take long, and must not restart what is filling its caches.
         async with AsyncExitStack() as stack:
             if endpoints.probes is not None:
                 port = await stack.enter_async_context(
@@ -151,11 +158,14 @@ class Process:
                 )
                 _LOG.info("probes at port %d", port)
             if endpoints.diagnostics is not None:
+                # A port of its own: probes must answer without credentials, and metrics must not.
                 app = diagnostics(self._metrics, endpoints.guard)
                 port = await stack.enter_async_context(
                     served(app, endpoints.diagnostics, endpoints.tls)
                 )
                 _LOG.info("metrics at port %d", port)
+            # Inside the same stack, so that reports are taken until the very end: the replica that
+            # drains is still the one that machines reach.
             for one in endpoints.more:
                 port = await stack.enter_async_context(served(one.app, one.at, one.tls))
                 _LOG.info("%s at port %d", one.name, port)
@@ -173,26 +183,33 @@ class Process:
         self._stop.set()
 
     async def _run(self) -> int:
+        # Not among the parts: it must outlive them, and its end is no reason to end the process.
         sends = asyncio.ensure_future(self._events.run())
         stop = asyncio.ensure_future(self._stop.wait())
         parts: Sequence[asyncio.Future[Any]] = [
+            # On standbys as well: warm caches are what makes a change of the leader take seconds.
             asyncio.ensure_future(self._controller.mirror()),
             asyncio.ensure_future(self._work() if self._election is None else self._lead()),
             *(asyncio.ensure_future(one()) for one in self._beside),
         ]
         try:
             done, _ = await asyncio.wait({stop, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            # Only where somebody asked for the end. If a part failed or the lease is lost, nothing
+            # may be finished: another process may be working on it.
             if self._stop.is_set():
                 await self._drained()
             # Work ends before the lease is given back: no two processes act at once.
             await cancelled(*parts)
             if self._election is not None:
                 await self._election.release()
+            # Last: the Lease comes first, since a standby waits for it, and nobody waits for an
+            # Event.
             if not self._hurry.is_set():
                 await self._events.flush(_LAST_WORDS)
         finally:
             self._leads = False
             await cancelled(stop, sends, *parts)
+        # 0, so that a Deployment's rollout is not counted as a crash.
         if self._stop.is_set():
             _LOG.info("ended")
             return 0
@@ -204,12 +221,15 @@ class Process:
         _LOG.info("ending: %d objects are being worked on", self._controller.workers_busy)
         drain = asyncio.ensure_future(self._controller.drain())
         hurry = asyncio.ensure_future(self._hurry.wait())
+        # What is cut off here is safe: every order of effects can be killed anywhere and repeated
+        # (see bootstrap/act.py).
         await asyncio.wait({drain, hurry}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED)
         if not drain.done():
             _LOG.warning("ended with work that was begun; it is repeated by whoever comes next")
         await cancelled(drain, hurry)
 
     async def _work(self) -> None:
+        # Before the work begins, so that a scrape never shows work without a leader.
         self._leads = True
         await self._controller.work()
         if self._stop.is_set():
@@ -229,6 +249,8 @@ class Process:
         work = asyncio.ensure_future(self._work())
         keep = asyncio.ensure_future(election.keep())
         try:
+            # Whichever ends first: work that was drained, or a lease that was lost. The other one
+            # is cancelled, work before anybody else may begin.
             done, _ = await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._leads = False
@@ -238,6 +260,8 @@ class Process:
 
     def _lacks(self) -> list[str]:
         if self._stop.is_set():
+            # Not ready first, so that the Service sends no more reports here while what is begun is
+            # finished.
             return ["it is about to end"]
         return self._controller.lacks()
 

@@ -37,6 +37,8 @@ class Queue:
     def __init__(
         self, *, interval: float = 1.0, waited: Callable[[float], None] = lambda _: None
     ) -> None:
+        # One second, as Cluster API's ReconcilerRateLimiting: it bounds what a status that two
+        # writers fight over can cost.
         self._interval = interval
         self._waited = waited
         self._since: dict[Key, float] = {}
@@ -50,6 +52,7 @@ class Queue:
         """Asked for while they run."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._last: dict[Key, float] = {}
+        # By key and not for the whole queue: one broken object must not slow down the others.
         self._failures: dict[Key, int] = {}
         self._number = itertools.count()
         self._pushed = asyncio.Semaphore(0)
@@ -65,6 +68,7 @@ class Queue:
             self._again[key] = min(urgency, self._again.get(key, urgency))
             return
         loop = asyncio.get_running_loop()
+        # From the beginning of the last look: one that took long has waited its time already.
         since = loop.time() - self._last.get(key, -self._interval)
         if since < self._interval:
             self.add_after(key, self._interval - since, urgency)
@@ -98,6 +102,8 @@ class Queue:
             del self._waiting[key]
             self._running.add(key)
             now = self._last[key] = asyncio.get_running_loop().time()
+            # Since it was put into the heap, not since it was asked for: the interval and a timer
+            # are meant to pass, and would hide that there are too few workers.
             self._waited(now - self._since.pop(key, now))
             return key
 
@@ -108,6 +114,7 @@ class Queue:
             key: As `get` gave it.
             failed: It ended in an error: it is tried again after a pause that grows with each failure, up to five minutes.
         """
+        # First, or `add` below would take the key for one that is still being worked on.
         self._running.discard(key)
         # What was asked for meanwhile comes after the pause for a failure was set, so that a change
         # is looked at before it ends.

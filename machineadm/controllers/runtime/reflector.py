@@ -73,8 +73,12 @@ class Reflector(Generic[Value]):
         self._project = project
         self._store = store
         self._namespace = namespace
+        # The same for list and watch: a watch that selects otherwise than its list would never tell
+        # that an object left.
         self._selection: Any = {"labels": labels, "metadata_only": metadata_only}
         self._version = ""
+        # Never cleared: a cache that was whole once and is a little behind still serves, while
+        # workers that waited again would stop all work at each lost connection.
         self.synced = asyncio.Event()
         """Set once the first list is whole."""
         self.lists = 0
@@ -157,6 +161,7 @@ class Reflector(Generic[Value]):
             # It has a version and no object.
             if event.type == "BOOKMARK":
                 continue
+            # DELETED, too, carries the object, as it was last; only its key is used.
             value = self._projected(event.object)
             if value is None:
                 continue

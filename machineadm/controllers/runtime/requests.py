@@ -9,6 +9,8 @@ from aiohttp import web
 
 from machineadm.controllers.runtime.store import Key
 
+# RFC 1123 subdomains, as the API server checks names. It also keeps `..`, `/` and NUL out of the
+# paths and Secret names that are made of them.
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 
 
@@ -35,6 +37,7 @@ async def body_of(request: web.Request, most: int) -> bytes:
     Raises:
         TooLargeError: It has more; what follows is not read.
     """
+    # Grown as bytes come and never allocated by Content-Length, which is a stranger's word.
     data = bytearray()
     async for chunk in request.content.iter_any():
         data += chunk

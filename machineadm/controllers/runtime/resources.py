@@ -36,10 +36,14 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         """
         parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
         if namespace:
+            # Names need no escaping: each has passed the API server's own rules, or
+            # `requests.key_of`.
             parts += ["namespaces", namespace]
         return "/".join([*parts, self.plural, *filter(None, (name, subresource))])
 
 
+# Versions are written down and not discovered: another version may have other fields, and a
+# projection that reads them would find nothing and act on that.
 MACHINE_BOOTSTRAPS: Final = Resource(
     group=BOOTSTRAP_GROUP, version="v1alpha1", kind="MachineBootstrap", plural="machinebootstraps"
 )
@@ -51,6 +55,7 @@ KUBEADM_CONFIGS: Final = Resource(
 KUBEADM_CONFIGS_V1BETA1: Final = Resource(
     group=BOOTSTRAP_GROUP, version="v1beta1", kind="KubeadmConfig", plural="kubeadmconfigs"
 )
+# v1beta2 alone, since Cluster API 1.11: v1beta1 keeps the same facts under other names.
 CLUSTERS: Final = Resource(
     group=CLUSTER_GROUP, version="v1beta2", kind="Cluster", plural="clusters"
 )
@@ -68,6 +73,8 @@ HTTP_STORES: Final = Resource(
 )
 SECRETS: Final = Resource(group="", version="v1", kind="Secret", plural="secrets")
 CONFIG_MAPS: Final = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
+# Whatever is added here needs a line in deploy/: the tests on a real API server run with that
+# account.
 LEASES: Final = Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases")
 EVENTS: Final = Resource(group="events.k8s.io", version="v1", kind="Event", plural="events")
 

@@ -26,6 +26,7 @@ class Cached(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> Key:
         """Namespace and name."""
+        # Not the uid: owner references, locks and requests name what they mean by its name.
         return self.namespace, self.name
 
 
@@ -72,6 +73,8 @@ class Store(Generic[Value]):
             return
         if old is not None:
             self._forget(old)
+        # Whole values are swapped and never changed in place: whoever holds one across an await
+        # keeps a consistent picture, if an old one.
         self._values[value.key] = value
         for name, terms in self._terms.items():
             for term in terms(value):

@@ -21,6 +21,8 @@ class Together:
 
     def __init__(self, controllers: Sequence[Controller]) -> None:
         self._controllers = tuple(controllers)
+        # One list for all, so that readiness and metrics see every cache once: the second
+        # controller shares those of the first.
         self.reflectors: list[Reflector[Any]] = [
             reflector for one in controllers for reflector in one.reflectors
         ]
@@ -43,10 +45,14 @@ class Together:
         """Work until all are drained, or one fails, or cancelled."""
         tasks = [asyncio.ensure_future(one.work()) for one in self._controllers]
         try:
+            # FIRST_EXCEPTION and not gather: at a drain all of them end well, one after the other,
+            # and none may be cancelled before.
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
         finally:
+            # One that failed takes the others along: half a process that holds the Lease is worse
+            # than none.
             await cancelled(*tasks)
 
     async def drain(self) -> None:
