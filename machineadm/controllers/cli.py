@@ -47,6 +47,8 @@ from machineadm.controllers.stores.opening import Stores
 from machineadm.controllers.stores.status import StoreKeeper
 
 _NAME: Final = "machineadm-bootstrap-controller"
+# argparse's own exit code for a wrong option; what a wrong file does is the same to whoever looks
+# at the pod.
 _USAGE: Final = 2
 
 
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 after SIGTERM or SIGINT, 1 where the lease was lost or a part ended, 2 where it cannot be started like this.
     """
     parsed = _parser().parse_args(arguments)
+    # First, so that everything below is logged in the form that was asked for.
     set_up(parsed.log_format, verbose=parsed.verbose)
     try:
         connection = connected(parsed.kubeconfig)
@@ -113,6 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--health-address",
         type=address_of,
+        # Cluster API's providers have these ports (healthAddr, diagnostics-address): a copied
+        # manifest fits.
         default=(None, 9440),
         metavar="ADDRESS",
         help="where /healthz and /readyz are served; 0: nowhere (default: :9440)",
@@ -223,6 +228,7 @@ def _reports(parsed: argparse.Namespace) -> _Reports | None:
     # The token in each report would be read on the way.
     if not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", url):
         raise AddressError("--report-url is not a URL such as https://reports.example.com")
+    # One alone would serve HTTP to machines that were told https, and every report would fail.
     if bool(parsed.report_certificate) != bool(parsed.report_key):
         raise AddressError("--report-certificate and --report-key need each other")
     bundle = _bundle(parsed.report_ca_bundle) if parsed.report_ca_bundle else None
@@ -258,6 +264,8 @@ async def _serve(
 
     metrics = Metrics()
     metrics.of_process()
+    # As client-go's: the host's name for people, and random for a process that is started again on
+    # the same host.
     identity = f"{socket.gethostname()}_{os.getpid()}_{os.urandom(4).hex()}"
     async with Client(connection, metrics=metrics) as client:
         workloads = Workloads(client)
@@ -298,6 +306,7 @@ async def _serve(
         election = None
         if parsed.leader_elect:
             election = Election(client, namespace, _NAME, identity)
+        # Without an address to serve at as well: reports that stores keep come in by it.
         intake = Intake(
             client,
             bootstraps=controller.bootstraps,
@@ -312,6 +321,7 @@ async def _serve(
             controller.bootstraps,
             intake,
             metrics=metrics,
+            # Asked each time: the lead comes and goes while this runs.
             works=lambda: controller.works,
             interval=parsed.report_interval,
         )
@@ -353,6 +363,7 @@ async def _serve(
             print(f"{_NAME}: {error}", file=sys.stderr)
             return _USAGE
         finally:
+            # After the process: what is drained still calls workload clusters and stores.
             await workloads.close()
             await stores.close()
 

@@ -19,6 +19,7 @@ _LEFT: Final = 16
 _ROW: Final = 22
 _TOP: Final = 64
 _LONGEST_NAME: Final = 60
+# Round steps, as people read a clock.
 _STEPS_OF_AXIS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 21600, 86400)
 _MOST_TICKS: Final = 12
 
@@ -33,6 +34,7 @@ _COLOURS: Final = {
 _IN_PLACE: Final = "#9bb8a6"
 _PHASE: Final = "#7a5bb0"
 
+# Inline: the page is one file that is mailed around and opened from a disk.
 _STYLE: Final = """\
 body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1000px;padding:0 1em;color:#1c1e21;background:#fff}
 h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em}table{border-collapse:collapse;width:100%}
@@ -91,6 +93,7 @@ def _bars(status: BootstrapStatus, phases: Phases) -> Iterator[Bar]:
     start = _begin(status)
     for step in status.steps:
         begin = _seconds(step.started_at)
+        # A step that never began has no place on the time line, and its row is in the table.
         if begin is None:
             continue
         length = step.duration if step.duration is not None else _running(status, begin)
@@ -109,6 +112,7 @@ def _bars(status: BootstrapStatus, phases: Phases) -> Iterator[Bar]:
 def _running(status: BootstrapStatus, begin: float) -> float:
     """How long a step has taken so far, as far as the report says."""
     end = _seconds(status.finished_at)
+    # Not until now: the picture shows what the report knows, and a machine that died shows when.
     return 0.0 if end is None else max(0.0, end - begin)
 
 
@@ -130,6 +134,7 @@ def _svg(status: BootstrapStatus, phases: Phases) -> str:
     whole = max(
         [bar.begin + bar.length for bar in drawn]
         + ([finished - _begin(status)] if finished is not None else [])
+        # Never 0, by which the scale is divided.
         + [0.001]
     )
     height = _TOP + _ROW * len(drawn) + 16
@@ -151,6 +156,7 @@ def _svg(status: BootstrapStatus, phases: Phases) -> str:
         )
     for number, bar in enumerate(drawn):
         y = _TOP + number * _ROW
+        # At least 1.5 wide: a step of a millisecond must be seen.
         x, length = _LEFT + bar.begin * scale, max(1.5, bar.length * scale)
         inset = 3 if bar.inner else 0
         name = bar.name if len(bar.name) <= _LONGEST_NAME else f"{bar.name[:_LONGEST_NAME]}..."
@@ -168,6 +174,8 @@ def _svg(status: BootstrapStatus, phases: Phases) -> str:
 
 def _ticks(whole: float) -> Iterator[float]:
     step = next((one for one in _STEPS_OF_AXIS if whole / one <= _MOST_TICKS), _STEPS_OF_AXIS[-1])
+    # Bounded by count, so that times out of a broken clock cannot make a picture of a million
+    # lines.
     for number in range(_MOST_TICKS + 1):
         if number * step <= whole:
             yield number * step
@@ -175,6 +183,7 @@ def _ticks(whole: float) -> Iterator[float]:
 
 def _text(text: str) -> str:
     """A text for XML, which has no way to write a control character."""
+    # Everything that is not ours goes through here: messages quote files and programs of others.
     return escape("".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text))
 
 
@@ -189,6 +198,7 @@ def _page(status: BootstrapStatus, phases: Phases) -> Iterator[str]:
     title = _text(_headline(status))
     yield (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        # default-src 'none': even a message that got past the escaping could load and run nothing.
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"

@@ -45,12 +45,16 @@ class Sinks:
         self._state = state
         self._files = files
 
+    # Not durable: it is written at each step, and a flush of the disk at each would cost more than
+    # many a step.
     def show(self, status: BootstrapStatus) -> None:
         """Replace status.json, which a reboot removes."""
         self._state.write(STATUS, encode(status), durable=False)
 
     def show_instead(self, status: BootstrapStatus) -> None:
         """Write status.json where there is no room for both old and new: remove the old one first, and leave out the long log."""
+        # The reader finds nothing for a moment; with the old one left in place it would find a run
+        # that goes on for ever.
         self._state.remove(STATUS, durable=False)
         error = status.error and msgspec.structs.replace(status.error, log_tail="")
         self.show(msgspec.structs.replace(status, error=error))
@@ -80,6 +84,8 @@ class Sinks:
 
     def announce_success(self) -> None:
         """Write the success sentinel."""
+        # The same word as Cluster API's own user data writes (`echo success`), for those who do
+        # look.
         self._files.write([FileWrite(path=SUCCESS_SENTINEL, content=b"success")])
 
     def withdraw_success(self) -> None:

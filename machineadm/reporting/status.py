@@ -96,6 +96,7 @@ def failed(
 
 
 def _started(status: BootstrapStatus, event: events.StepStarted) -> BootstrapStatus:
+    # Never back by itself: steps come in the order of their phases.
     phase = "Bootstrapping" if event.phase in _BOOTSTRAPPING else "Preparing"
     changed = _with(status, event.step, state="Running", started_at=events.rfc3339(event.time))
     return _replace(changed, phase=phase)
@@ -114,6 +115,7 @@ def _step_changed(
             change=event.change.value,
             duration=round(event.duration, 3),
             message=_said(message, redactor),
+            # The code of a try that failed and was repeated: a step that is done has none.
             code="",
         )
     if isinstance(event, events.StepDeferred):
@@ -143,6 +145,7 @@ def _with_step(status: BootstrapStatus, error: MachineadmError) -> str:
     """The message, preceded by the step that it belongs to."""
     names = [step.name for step in status.steps if step.state == "Failed"]
     return (
+        # Once: errors of steps often begin with the step's own name.
         f"{names[0]}: {error.message}" if names and names[0] not in error.message else error.message
     )
 

@@ -104,19 +104,31 @@ COUNTER_ANNOTATION: Final = "machineadm.x-k8s.io/token-counter"
 EPOCH_ANNOTATION: Final = "machineadm.x-k8s.io/token-epoch"
 TOKEN_LABEL: Final = "machineadm.x-k8s.io/token"  # noqa: S105
 
+# kube-apiserver's bootstrap authenticator looks in kube-system alone, and for Secrets of this type
+# alone.
 _TOKENS_NAMESPACE: Final = "kube-system"
 _TOKEN_TYPE: Final = "bootstrap.kubernetes.io/token"  # noqa: S105
+# The group that `kubeadm init` binds to the roles of a joining node (kubeadm's
+# NodeBootstrapTokenAuthGroup): with another one a token authenticates and may do nothing.
 _GROUP: Final = "system:bootstrappers:kubeadm:default-node-token"
+# An id has six characters, 2.2e9 of them: at 10,000 live tokens two clash in one of fifty clusters,
+# eight times in a row never.
 _MOST_CLASHES: Final = 8
+# As a store's own pause (stores/http.py), for an error of one that names none.
 _AGAIN: Final = 10.0
+# The spec is served already and its data must not change, so only a reference that comes back
+# helps; that is a person's work and takes minutes.
 _UNFIT_AGAIN: Final = 600.0
 _PAUSED_FOR: Final = 30.0
+# Set by `clusterctl move` on each source object right before it deletes it
+# (DeleteForMoveAnnotation).
 _MOVED: Final = "clusterctl.cluster.x-k8s.io/delete-for-move"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long tokens live, in seconds."""
 
+    # 15 minutes, the default of Cluster API's --bootstrap-token-ttl.
     token_ttl: float = 900.0
     """After the last time it was extended. It is looked after every third of that."""
 
@@ -142,6 +154,8 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     again_after: float | None = None
 
 
+# Not a SecretObject of the rendering: that one demands fields that a lock or a token of somebody
+# else may lack.
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata
     type: str = ""
@@ -186,12 +200,15 @@ class Actor:
         self._report_to = report_to
         self._agent = agent
         self._random = random
+        # Made once for the whole process: they cost 0.2 s of CPU, and never leave it.
         self._stand_ins: dict[Purpose, Pair] = {}
 
     # What a decision needs and no cache has.
 
     async def lock_of(self, cluster: Cluster) -> tuple[Lock | None, bool]:
         """Read who may initialize a cluster, and whether that Machine is there, past every cache."""
+        # By the server: a holder that a stale cache does not show yet would lose its lock, and two
+        # machines would initialize (Cluster API's issue 5814).
         data = await self._client.get(CONFIG_MAPS, cluster.namespace, f"{cluster.name}-lock")
         if data is None:
             return None, False
@@ -217,6 +234,9 @@ class Actor:
             ApiError: The management cluster refuses or does not answer; to be tried again.
         """
         try:
+            # Each of these is a state to be shown, not a failure: it has a reason in the status, no
+            # backoff, and no line in the log. What remains is ApiError, which the queue tries
+            # again.
             return await self._make(facts, decision)
         except UnfitError as error:
             outcome = Outcome(said={"DataSecretAvailable": error.said}, size=error.size)
@@ -225,6 +245,8 @@ class Actor:
             return Done(outcome=_unstored(error), again_after=error.again_after)
         except CertificateError as error:
             said = Said(status="False", reason=error.reason, message=error.message)
+            # Both conditions: `Ready` looks at DataSecretAvailable first, and a machine without
+            # certificates has no data.
             held = Said(status="False", reason="InvalidConfiguration", message=error.message)
             outcome = Outcome(said={"CertificatesAvailable": said, "DataSecretAvailable": held})
             return Done(outcome=outcome)
@@ -246,10 +268,13 @@ class Actor:
         bootstrap, machine, cluster = facts.bootstrap, facts.owner, facts.cluster
         if machine is None or cluster is None:
             return None
+        # With keys and a token that are good for nothing: a trial must need neither the cluster's
+        # own, which may not exist yet, nor its API server.
         if not self._stand_ins:
             self._stand_ins = await self._generated(PURPOSES)
         role: RoleName = "JoinControlPlane" if machine.control_plane else "JoinWorker"
         if not str(cluster.endpoint):
+            # RFC 6761: .invalid never resolves. What is rendered with it is thrown away.
             endpoint = msgspec.structs.replace(
                 cluster.endpoint, host="control-plane.invalid", port=6443
             )
@@ -272,14 +297,20 @@ class Actor:
 
     async def adopt(self, facts: Facts, secret: SecretMeta) -> Done:
         """Give the data Secret its owner back: after a backup was restored, or a move."""
+        # The API server takes one controller alone. Owners beside it stay: somebody has set them
+        # for a reason.
         owners = [msgspec.to_builtins(one) for one in secret.owners if not one.controller]
         owners.append(_controlled_by(facts.bootstrap))
+        # A race with the garbage collector, which deletes what belongs to nobody but uids that are
+        # not there.
         await self._change(SECRETS, secret, ownerReferences=owners)
         return Done(outcome=_available(secret.name), again_after=0.0)
 
     async def restore(self, facts: Facts, name: str) -> Done:
         """Take the status over from the Machine, after a move or a restore."""
         namespace, owner = facts.bootstrap.namespace, facts.owner
+        # Asked for and not taken for granted: `dataSecretName` of a Machine survives a backup that
+        # Secrets were left out of.
         data = await self._client.get(SECRETS, namespace, name)
         if data is None and not (owner is not None and owner.has_read):
             message = (
@@ -287,6 +318,8 @@ class Actor:
             )
             said = Said(status="False", reason="ReferenceNotFound", message=message)
             return Done(outcome=Outcome(said={"DataSecretAvailable": said}))
+        # At once, since a restored object has no event left: what Keep does about tokens and stores
+        # would wait for the next restart.
         return Done(outcome=_available(name), again_after=0.0)
 
     async def keep(self, facts: Facts, decision: Keep) -> Done:
@@ -321,6 +354,7 @@ class Actor:
         if seed is None:
             said["TokenAvailable"] = Said(status="True", reason="NotNeeded")
         else:
+            # A Machine comes once, and its token ends with that; a pool's machines come for ever.
             upkeep = self._upkeep_pool if machine.pool else self._upkeep
             said["TokenAvailable"], again = await upkeep(facts, machine, cluster, seed)
         if STORE_ANNOTATION in bootstrap.annotations:
@@ -345,11 +379,15 @@ class Actor:
             # `clusterctl move` deletes first, and takes the finalizers away then: the machine is another's to serve, who needs
             # what is stored.
             return None
+        # The contract's rule for pausing holds during deletion as well: a store that forgets is a
+        # write that a move relies on not to happen.
         if bootstrap.paused or (facts.cluster is not None and facts.cluster.paused):
             # Its owner may be gone, whose events would wake it.
             return Done(outcome=Outcome(paused=True), again_after=_PAUSED_FOR)
         try:
             store = await self._store_of(bootstrap)
+            # The order is store, then finalizer: killed in between, the store is asked to forget
+            # once more, and that is not an error.
             if store.retention.policy != "Retain":
                 await store.remove(bootstrap.key)
         except StoreError as error:
@@ -372,6 +410,8 @@ class Actor:
             UnfitError: It has problems.
         """
         if bootstrap.adopted:
+            # Each time anew and never kept: a conversion that is stored would be a second truth
+            # beside the KubeadmConfig.
             return adoption.converted(bootstrap, role, machine, cluster, self._agent)
         return decoded(bootstrap.raw, bootstrap.name)
 
@@ -379,22 +419,32 @@ class Actor:
         bootstrap, role = facts.bootstrap, decision.role
         machine, cluster = decision.machine, decision.cluster
         read = self._read(bootstrap, role, machine, cluster)
+        # Before the lock: a machine whose store is not there must not hold up the others.
         place = await self._place(bootstrap, read, machine)
         if place is not None and await self._is_published(bootstrap):
             # Whoever published it has stored what it refers to. Stored again, it would be something else if the spec was edited.
             return Done(outcome=_available(bootstrap.name), again_after=0.0)
+        # Before the lock and the certificates as well: a missing reference is a person's work, and
+        # takes its time.
         resources = await self._resources(read, bootstrap.namespace)
         if role == "Initialize" and not await self._take_lock(cluster, machine, facts):
             # Another was faster in the very moment; its ConfigMap's event wakes this one.
             message = f"another Machine initializes Cluster {cluster.name}"
             waits = Said(status="False", reason="WaitingForInitLock", message=message)
             return Done(outcome=Outcome(said={"DataSecretAvailable": waits}))
+        # Of adopted objects alone: there the control plane provider, a KubeadmControlPlane, makes
+        # them.
         provided = bootstrap.adopted and cluster.control_plane_provided
         pairs = await self._certificates(cluster, read, role, provided=provided)
+        # Needed to initialize as well: reports and encrypted data are derived from it.
         key = await self._token_key(cluster)
+        # The uid and not the name: a machine that is made again under its old name must not get the
+        # token of the one before, which may still run.
         seed = Seed(uid=bootstrap.uid)
         token: Token | None = None
         if role != "Initialize":
+            # Reads the workload cluster and writes nothing, so an unreachable one leaves nothing
+            # behind.
             token, seed = await self._free_token(cluster, key, seed)
         reporting = self._reporting(bootstrap, machine, key, place)
         # Rendered before the token is made: what cannot be rendered leaves no token behind.
@@ -404,16 +454,25 @@ class Actor:
             reporting, place,
         )  # fmt: skip
         if place is not None:
+            # The finalizer before the store: the other way round a crash leaves a configuration
+            # that nobody remembers to remove.
             await self._claimed(bootstrap, place)
         if token is not None:
+            # Before the Secret that names it: infrastructure providers read data within the second,
+            # and a machine that boots fast would be turned away.
             await self._ensure_token(cluster, machine, token)
         if place is not None:
+            # Before the Secret as well, for the same reason: it must not refer to what is not
+            # there.
             await place.store.put(bootstrap.key, result.stored)
+            # A store of another's kind may need minutes to say where it is. Until then there is no
+            # data, and its answer's event wakes this object.
             place.store.located(bootstrap.key, hashlib.sha256(result.stored).hexdigest())
         name = await self._publish(
             bootstrap,
             cluster,
             result,
+            # No seed, no token to look after: that is how Keep knows an initializing machine.
             seed if token else None,
             # To this manager: what a store is told, that knows by itself.
             reports=reporting is not None and (place is None or place.reporting is None),
@@ -426,6 +485,7 @@ class Actor:
         if place is not None:
             said["StoreSynced"] = Said(status="True", reason="Synced")
         outcome = Outcome(data_secret=name, said=said, size=size_of(result))
+        # A third of its life: two looks may fail before a token expires that a machine holds.
         times = [] if token is None else [self._limits.token_ttl / 3]
         if place is not None:
             now = self._now().timestamp()
@@ -456,12 +516,14 @@ class Actor:
             )  # fmt: skip
 
         # Key derivation takes 30 ms of CPU and releases the interpreter's lock meanwhile.
+        # Without encryption it takes 3 ms, less than a thread costs.
         return await asyncio.to_thread(work) if read.spec.encryption else work()
 
     def _reporting(
         self, bootstrap: Bootstrap, machine: Machine, key: bytes, place: _Place | None
     ) -> Reporting | None:
         """Where this one machine reports, with what it may report there and nothing else."""
+        # A store first: its author chose one because machines do not reach this cluster.
         if place is not None and place.reporting is not None:
             return place.reporting
         to = self._report_to
@@ -469,6 +531,8 @@ class Actor:
         if to is None or machine.pool or bootstrap.adopted:
             # One MachineBootstrap could not say which of a pool's machines failed.
             return None
+        # Derived, too, and so the same after any crash: it is part of the bytes that must not
+        # change.
         token = report_token(key, bootstrap.uid)
         return Reporting(
             url=f"{to.url}{REPORTS_PATH}/{bootstrap.namespace}/{bootstrap.name}",
@@ -486,6 +550,7 @@ class Actor:
         Raises:
             StoreError: It cannot go where it should. In user data instead would be what its author wanted kept out of it.
         """
+        # The MachineBootstrap's own wins over its Machine's: it is the more special of the two.
         given, path = read.spec.infrastructure_ref, "spec.infrastructureRef"
         found: tuple[str, str, str]
         if given is not None:
@@ -504,6 +569,8 @@ class Actor:
         except StoreError as error:
             message = f"{path}: {error.message}"
             raise StoreError(error.reason, message, again_after=error.again_after) from None
+        # One reading of the clock for token and expiry, or the annotation would promise more than
+        # the token holds.
         now = self._now().timestamp()
         return _Place(
             store=store,
@@ -516,6 +583,8 @@ class Actor:
         )
 
     async def _store_of(self, bootstrap: Bootstrap) -> Opened:
+        # By the annotation and not the spec, which may have been edited: the bytes are where they
+        # were put.
         found = parts_of(bootstrap.annotations.get(STORE_ANNOTATION, ""))
         if not found[2]:
             raise StoreError("StoreNotFound", f"its annotation {STORE_ANNOTATION} is gone")
@@ -538,6 +607,8 @@ class Actor:
             except StoreError as error:
                 if error.reason != "StoreNotFound":
                     raise
+        # Annotation and finalizer in one write: either alone would be a finalizer that nobody can
+        # serve, or a store that nobody empties.
         await self._change(
             MACHINE_BOOTSTRAPS,
             bootstrap,
@@ -573,6 +644,7 @@ class Actor:
         try:
             store = await self._store_of(bootstrap)
             kept = store.retention
+            # Also by its own word: all that a lie forgets is the liar's own configuration.
             joined = bool(machine.node) or _has_succeeded(bootstrap)
             if kept.policy != "AfterBootstrap" or not joined:
                 if STORE_FINALIZER not in bootstrap.finalizers:  # a move takes it away
@@ -584,6 +656,7 @@ class Actor:
                 return {}, None
             until = bootstrap.annotations.get(STORED_UNTIL_ANNOTATION, "")
             grace = seconds(kept.grace_period)
+            # By an annotation: a grace period counted in memory would begin anew with each leader.
             left = (time_of(until) - self._now()).total_seconds() if until else grace
             if left > 0:
                 if not until:
@@ -606,6 +679,8 @@ class Actor:
         """Keep what the data refers with good until the infrastructure has read it: that may wait for hours."""
         secret, bootstrap = facts.secret, facts.bootstrap
         stored = Stored.read(secret.annotations.get(STORED_ANNOTATION, "")) if secret else None
+        # After that the data has been read, and infrastructure that compares user data would see
+        # another one.
         if secret is None or stored is None or machine.has_read:
             return {}, None
         try:
@@ -639,6 +714,8 @@ class Actor:
         bootstrap, now = facts.bootstrap, self._now().timestamp()
         if not self._stand_ins:
             self._stand_ins = await self._generated(PURPOSES)
+        # Any role does: what is rendered here is the reference alone, and the configuration in the
+        # store stays untouched.
         role: RoleName = "JoinControlPlane" if machine.control_plane else "JoinWorker"
         read = decoded(bootstrap.raw, bootstrap.name)
         place = _Place(
@@ -653,6 +730,8 @@ class Actor:
             self._stand_ins, Secret("abcdef.0123456789abcdef"), bytes(KEY_SIZE), Seed(uid=""),
             None, place,
         )  # fmt: skip
+        # In the same write as the data: an annotation of its own could claim an expiry that the
+        # data does not have.
         fresh = msgspec.structs.replace(stored, expires=store.expires(bootstrap.key, now))
         await self._change(
             SECRETS,
@@ -674,6 +753,8 @@ class Actor:
     async def _resources(self, read: MachineBootstrap, namespace: str) -> tuple[Referred, ...]:
         kinds: dict[str, Resource] = {"Secret": SECRETS, "ConfigMap": CONFIG_MAPS}
         found = []
+        # By the server and not a cache: Secrets are mirrored without their data, so that a dump of
+        # this process shows none.
         for kind, name in references_of(read.spec):
             data = await self._client.get(kinds[kind], namespace, name)
             one = None if data is None else resource_of(data, f"{kind} {name}")
@@ -726,8 +807,11 @@ class Actor:
     async def _certificates(
         self, cluster: Cluster, read: MachineBootstrap, role: RoleName, *, provided: bool = False
     ) -> dict[Purpose, Pair]:
+        # A worker pins the authority's public key and holds no key of the cluster.
         wanted: tuple[Purpose, ...] = ("ca",) if role == "JoinWorker" else PURPOSES
         pairs: dict[Purpose, Pair] = {}
+        # Read each time and kept nowhere: keys of clusters stay out of this process, and a rotated
+        # authority counts at once.
         for purpose in wanted:
             name = secret_name(cluster.name, purpose)
             data = await self._client.get(SECRETS, cluster.namespace, name)
@@ -746,6 +830,7 @@ class Actor:
             names = ", ".join(secret_name(cluster.name, one) for one in missing)
             message = f"the control plane provider makes the certificates, and has not made {names}"
             raise CertificateError("MissingCertificate", message)
+        # Made anew they would be another cluster's: every node that runs trusts the old ones.
         if missing and role != "Initialize":
             names = ", ".join(secret_name(cluster.name, one) for one in missing)
             message = f"the cluster runs, and its certificates are gone: restore {names}"
@@ -758,11 +843,14 @@ class Actor:
         self, purposes: Sequence[Purpose], read: MachineBootstrap | None = None
     ) -> dict[Purpose, Pair]:
         make = partial(generate_pair, now=self._now(), **_wanted_keys(read))
+        # In threads: an RSA key takes 55 ms, and all other objects would wait for four of them.
         made = [await asyncio.to_thread(make, one) for one in purposes]
         return {pair.purpose: pair for pair in made}
 
     async def _stored(self, cluster: Cluster, pair: Pair) -> Pair:
         try:
+            # Created and never applied: of two that make it at once the API server picks one, and
+            # the other takes that.
             await self._client.create(SECRETS, cluster.namespace, secret_body(pair, cluster))
         except ApiError as error:
             if error.reason != "AlreadyExists":
@@ -794,6 +882,8 @@ class Actor:
                 "data": {"key": encoded(self._random(KEY_SIZE))},
             }
             try:
+                # The server's answer is what counts below, not our bytes: after a conflict they are
+                # somebody else's.
                 data = await self._client.create(SECRETS, cluster.namespace, body)
             except ApiError as error:
                 if error.reason != "AlreadyExists":
@@ -804,6 +894,8 @@ class Actor:
             key = base64.b64decode(read.data.get("key", ""), validate=True)
         except (msgspec.MsgspecError, ValueError):
             key = b""
+        # Never replaced by itself: tokens that machines on their way hold are derived from the lost
+        # one.
         if len(key) != KEY_SIZE:
             message = f"Secret {name} holds no key of {KEY_SIZE} bytes under `key`; restore it, or delete it if no machine is on its way"
             raise CertificateError("Malformed", message)
@@ -819,6 +911,8 @@ class Actor:
             one = msgspec.structs.replace(seed, counter=counter)
             token = derive(key, one)
             there = await self._token_there(cluster, token)
+            # The same token is ours, from a try before this one; any other belongs to another
+            # machine, or to a person.
             if there is None or _same_token(there, token):
                 return token, one
         raise UnreachableError("no free bootstrap token id was found")
@@ -836,6 +930,8 @@ class Actor:
             "metadata": {
                 "name": f"bootstrap-token-{token.id}",
                 "namespace": _TOKENS_NAMESPACE,
+                # For people: kubectl get secret -l finds what this controller has made in a
+                # workload cluster.
                 "labels": {TOKEN_LABEL: "true"},
             },
             "type": _TOKEN_TYPE,
@@ -867,10 +963,14 @@ class Actor:
         try:
             token = derive(await self._token_key(cluster), seed)
             there = await self._token_there(cluster, token)
+            # `complete` is the only sign that nobody holds the token any more: a pool does not say
+            # which of its machines has read what.
             if facts.secret is None or not pool.complete or there is None:
                 # Who is on its way holds this token. A lost one is made again: it stands in the data.
                 await self._extend(cluster, pool, token)
                 return Said(status="True", reason="Available"), again
+            # Not before half of its life: each change is new user data to infrastructure that
+            # compares it (docs/controllers.md).
             if self._left(there) >= self._limits.token_ttl / 2:
                 # What kept the last change from being made is said until one is made.
                 old = next(
@@ -881,6 +981,8 @@ class Actor:
             try:
                 await self._rotate(facts.bootstrap, facts.secret, pool, cluster, seed)
             except (UnfitError, CertificateError) as error:
+                # Extended instead: data that cannot be made again must not become data that nobody
+                # can join with.
                 await self._extend(cluster, pool, token)
                 message = f"the token was extended instead of changed: {error}"
                 return Said(status="True", reason="Available", message=message), again
@@ -904,6 +1006,8 @@ class Actor:
         resources = await self._resources(read, bootstrap.namespace)
         pairs = await self._certificates(cluster, read, "JoinWorker")
         key = await self._token_key(cluster)
+        # The epoch is written with the data, so a crash before that derives the same token once
+        # more.
         following = msgspec.structs.replace(seed, epoch=seed.epoch + 1, counter=0)
         token, following = await self._free_token(cluster, key, following)
         result = await self._rendered(
@@ -936,13 +1040,19 @@ class Actor:
         bootstrap = facts.bootstrap
         consumed = Said(status="True", reason="Consumed")
         ended = next((one for one in bootstrap.conditions if one.type == "TokenAvailable"), None)
+        # Remembered in the status: otherwise each look at each machine that ever joined would ask
+        # its cluster.
         if ended is not None and ended.reason == "Consumed":
             return consumed, None
         try:
             token = derive(await self._token_key(cluster), seed)
+            # By the Machine's nodeRef, which core sets when the node has registered: from there on
+            # kubelet has a certificate of its own.
             if machine.node:
                 await self._delete_token(cluster, token)
                 return consumed, None
+            # From the creation, which no restart resets: Cluster API extends such tokens for ever
+            # (issue 6395).
             age = (self._now() - time_of(bootstrap.created)).total_seconds()
             if age > self._limits.token_max_age:
                 message = "the machine has not joined, and its token is no longer extended; replace the Machine"
@@ -961,6 +1071,8 @@ class Actor:
         if there is None:
             await self._ensure_token(cluster, machine, token)
             return
+        # Not at every look: events come often, and each extension is a write in somebody else's
+        # cluster.
         if self._left(there) < self._limits.token_ttl * 2 / 3:
             body = {"data": {"expiration": encoded(self._expiration().encode())}}
             await self._workloads.call(
@@ -974,6 +1086,7 @@ class Actor:
 
     async def _delete_token(self, cluster: Cluster, token: Token) -> None:
         there = await self._token_there(cluster, token)
+        # A clash of ids: the token under this name may be another machine's, which needs it.
         if there is not None and _same_token(there, token):
             await self._workloads.call(
                 cluster.key, "delete", SECRETS, _TOKENS_NAMESPACE,
@@ -982,6 +1095,7 @@ class Actor:
 
     def _expiration(self) -> str:
         expires = self._now() + timedelta(seconds=self._limits.token_ttl)
+        # RFC 3339, as the authenticator and the token cleaner of Kubernetes parse `expiration`.
         return expires.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     # The data Secret.
@@ -996,12 +1110,15 @@ class Actor:
         reports: bool,
         stored: Stored | None,
     ) -> str:
+        # On the Secret and not in the status: `clusterctl move` takes Secrets along, and drops
+        # statuses.
         annotations = {} if seed is None else _annotations(seed)
         if stored is not None:
             annotations[STORED_ANNOTATION] = str(stored)
         if reports:
             annotations[REPORT_SEED_ANNOTATION] = bootstrap.uid
         if bootstrap.adopted:
+            # How the two controllers tell their Secrets apart after one has followed the other.
             annotations[MADE_ANNOTATION] = "machineadm"
         body = {
             "apiVersion": "v1",
@@ -1009,10 +1126,12 @@ class Actor:
             "metadata": {
                 "name": bootstrap.name,
                 "namespace": bootstrap.namespace,
+                # The contract's label; `clusterctl move` and core's watches find the Secret by it.
                 "labels": {CLUSTER_LABEL: cluster.name},
                 "annotations": annotations,
                 "ownerReferences": [_controlled_by(bootstrap)],
             },
+            # The contract names the type and the keys `value` and `format`.
             "type": SECRET_TYPE,
             "data": {
                 "value": encoded(result.user_data),
@@ -1024,6 +1143,8 @@ class Actor:
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
+            # A repeat of ours, most likely: the bytes are derived, so what is there is what would
+            # be written.
             await self._check_published(bootstrap)
         return bootstrap.name
 
@@ -1090,6 +1211,8 @@ def _has_succeeded(bootstrap: Bootstrap) -> bool:
     )
 
 
+# By uid: a Secret that an earlier object of this name left behind is not ours, and its token is
+# another's.
 def _is_controlled(secret: SecretMeta, bootstrap: Bootstrap) -> bool:
     return any(one.controller and one.uid == bootstrap.uid for one in secret.owners)
 
@@ -1105,12 +1228,15 @@ def _controlled_by(bootstrap: Bootstrap) -> dict[str, Any]:
         "kind": bootstrap.resource.kind,
         "name": bootstrap.name,
         "uid": bootstrap.uid,
+        # Without blockOwnerDeletion, which would need the right to update finalizers and delay the
+        # owner's deletion.
         "controller": True,
     }
 
 
 def _annotations(seed: Seed) -> dict[str, str]:
     annotations = {SEED_ANNOTATION: seed.uid, COUNTER_ANNOTATION: str(seed.counter)}
+    # Left out at 0, where a Machine stays for ever.
     return annotations | ({EPOCH_ANNOTATION: str(seed.epoch)} if seed.epoch else {})
 
 
@@ -1125,6 +1251,8 @@ def _seed_of(secret: SecretMeta | None) -> Seed | None:
 
 
 def _same_token(there: _Data, token: Token) -> bool:
+    # Compared in constant time: whoever may create Secrets in kube-system could otherwise learn a
+    # token by timing.
     import hmac
 
     return hmac.compare_digest(there.data.get("token-secret", ""), encoded(token.secret.encode()))

@@ -33,6 +33,7 @@ AGENT_FLAG: Final = "--kubeadmconfig-agent"
 _KEPT: Final = ("initialization", "dataSecretName", "observedGeneration", "conditions")
 """Fields of our status that a KubeadmConfig has, too."""
 
+# Where a KubeadmConfigSpec can refer to a Secret: of a file, and of a user.
 _SOURCES: Final = ("contentFrom", "passwdFrom")
 
 
@@ -40,6 +41,7 @@ class AgentError(ValueError):
     """Where the agent comes from is not said, or not in a form that can be used."""
 
 
+# The spec stays as bytes until it is converted: its two versions differ, and conversion knows both.
 class _Object(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     api_version: str
     spec: msgspec.Raw = msgspec.Raw(b"{}")
@@ -67,6 +69,7 @@ def agent_of(text: str, source: str) -> AgentSource:
         raise AgentError(f"{source}: {summary(found)}")
     value = documents[0].value if len(documents) == 1 else None
     agent = value.spec.agent if isinstance(value, MachineBootstrap) else None
+    # CEL says the same of a MachineBootstrap; nobody asks the API server about an annotation.
     if agent is None or (agent.preinstalled is None) == (agent.download is None):
         raise AgentError(
             f"{source}: must be one of preinstalled and download, as spec.agent of a MachineBootstrap"
@@ -108,9 +111,11 @@ def converted(
             f" {cluster.name}, or {AGENT_FLAG} of the controller"
         )
         raise UnfitError(_said("AgentNotConfigured", message))
+    # Refused and not ignored: whoever names a store wants the keys kept out of user data.
     if machine.store is not None:
         message = f"{machine.kind} {machine.name}: spec.bootstrap.infrastructureRef: configurations of KubeadmConfigs are not kept in stores"
         raise UnfitError(_said("NotSupported", message))
+    # kubeadm's configuration depends on the version, and a KubeadmConfig does not have one.
     if not machine.kubernetes_version:
         path = "spec.template.spec.version" if machine.pool else "spec.version"
         raise UnfitError(
@@ -129,6 +134,7 @@ def converted(
         "metadata": {"name": bootstrap.name, "namespace": bootstrap.namespace},
         "spec": given.spec,
     }
+    # filled_in: it comes from a cluster, where `${NAME}` is text that nothing fills in any more.
     request = Request(
         to="MachineBootstrap", role=role, version=machine.kubernetes_version, filled_in=True
     )
@@ -139,10 +145,14 @@ def converted(
             _said("InvalidConfiguration", summary(wrong) or "the object is not a KubeadmConfig")
         )
     (result,) = conversion.results
+    # What `machineadm convert` asks a person about: here nobody is there to answer, and a guess
+    # would be a machine that differs silently.
     open_ = [("", one.path, one.note or "cannot be expressed") for one in result.decisions]
     open_ += _partial(given.spec, role)
     if open_:
         raise UnfitError(_said("NotSupported", summary(open_)))
+    # Through our own decoder, so that a field that conversion writes and our types refuse is found
+    # here and not on the machine.
     (read,) = decode_kinds(result.text.encode(), file=bootstrap.name, kinds=KINDS)
     if read.problems or not isinstance(read.value, MachineBootstrap):
         found = [(one.code, one.path, one.message) for one in read.problems]
@@ -159,6 +169,7 @@ def references_in(raw: bytes) -> list[tuple[str, str]]:
         spec = msgspec.json.decode(msgspec.json.decode(raw, type=_Object).spec)
     except ValueError:
         return []
+    # Of an object that cannot be converted as well: it must be woken when what it lacks appears.
     return sorted({("Secret", name) for name in _referred(spec)})
 
 
@@ -178,6 +189,7 @@ def status_of(bootstrap: Bootstrap, status: Mapping[str, Any]) -> dict[str, Any]
     }
     if kept.get("initialization"):
         old["ready"] = True
+    # Cluster API has its condition Paused in the list of v1beta2 alone.
     old["conditions"] = [_old(one) for one in kept["conditions"] if one["type"] != "Paused"]
     old["v1beta2"] = {"conditions": kept["conditions"]}
     return old
@@ -196,14 +208,18 @@ def there(bootstrap: Bootstrap, owned: Mapping[str, Any], types: tuple[str, ...]
         return {name: owned[name] for name in _KEPT if name in owned}
     names = ("dataSecretName", "observedGeneration", "ready")
     found = {name: status[name] for name in names if status.get(name)}
+    # All of them, whoever wrote them: the old list is atomic, so an apply of ours owns it whole.
     found["conditions"] = list(status.get("conditions") or ())
     newer = (status.get("v1beta2") or {}).get("conditions") or ()
+    # The new list is merged by type, so here only ours count.
     by_type = {one["type"]: one for one in newer}
     found["v1beta2"] = {"conditions": [by_type[one] for one in types if one in by_type]}
     return found
 
 
 def _old(condition: Mapping[str, Any]) -> dict[str, Any]:
+    # A True condition of v1beta1 has no severity (Cluster API's proposal on conditions), and
+    # nothing to explain.
     names = ("type", "status", "lastTransitionTime")
     found = {name: condition[name] for name in names}
     if condition["status"] == "True":
@@ -226,6 +242,7 @@ def _partial(spec: msgspec.Raw, role: RoleName) -> list[tuple[str, str, str]]:
     path = "spec.joinConfiguration.discovery.bootstrapToken"
     for name in path.split(".")[1:]:
         read = read.get(name) if isinstance(read, dict) else None
+    # With the endpoint it is a whole discovery, and is taken as it stands.
     if not isinstance(read, dict) or read.get("apiServerEndpoint"):
         return []
     note = "is only taken together with apiServerEndpoint; leave bootstrapToken out, and all of it is filled in"

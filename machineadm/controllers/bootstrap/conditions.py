@@ -14,6 +14,8 @@ from machineadm.controllers.capi.types import Bootstrap, Condition
 
 Status = Literal["True", "False", "Unknown"]
 
+# The order is the one in which people read them, and the one in which an apply sends them: compared
+# as a list, another order would be a change.
 OWNED: Final = (
     "Paused",
     "DataSecretAvailable",
@@ -64,6 +66,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a decision."""
 
+    # Beside the rest and not a reason among it: while it is paused nothing else may change, so
+    # nothing else is said.
     paused: bool = False
     data_secret: str | None = None
     """Name of the data Secret once it is there."""
@@ -97,6 +101,8 @@ def whole_status(bootstrap: Bootstrap, outcome: Outcome, now: str) -> dict[str, 
         for type_ in OWNED
         if (condition := _condition(type_, said, there, bootstrap.generation, now)) is not None
     ]
+    # Never back to false: the contract's `initialization` fields are written once, and a Machine
+    # has acted on it.
     created = bootstrap.data_secret_created or outcome.data_secret is not None
     name = outcome.data_secret or bootstrap.data_secret
     # Others' conditions that are taken over may have no generation, and null is not one.
@@ -105,6 +111,8 @@ def whole_status(bootstrap: Bootstrap, outcome: Outcome, now: str) -> dict[str, 
         for one in msgspec.to_builtins(conditions)
     ]
     status: dict[str, Any] = {"conditions": listed}
+    # Paused, it describes the generation that was looked at last, which is the truth: this one was
+    # not.
     if not outcome.paused:
         status["observedGeneration"] = bootstrap.generation
     elif bootstrap.observed_generation:
@@ -142,10 +150,14 @@ def _ready(said: Mapping[str, Said], there: Mapping[str, Condition]) -> Said:
         one = _now(type_, said, there)
         if one is None or one.status == "True":
             continue
+        # Last in the order, and only False counts: a MachineHealthCheck on BootstrapConfigReady
+        # must not replace machines that are merely slow to report.
         if type_ == "BootstrapSucceeded":
             if one.status == "False":
                 return Said(status="False", reason="BootstrapFailed", message=one.message)
             continue  # the data is there; what the machine makes of it is not ours to wait for
+        # Unknown is ours: Cluster API's own provider says False while it waits, and a
+        # MachineHealthCheck then cannot tell that from a failure.
         waits = one.reason in WAITING or one.status == "Unknown"
         return Said(status="Unknown" if waits else "False", reason=one.reason, message=one.message)
     return Said(status="True", reason="Ready")
@@ -166,6 +178,7 @@ def _condition(
     now: str,
 ) -> Condition | None:
     old = there.get(type_)
+    # Whole, with its old observedGeneration: it has not been looked at again.
     if type_ not in said:
         return old
     new = said[type_]
@@ -204,5 +217,7 @@ def summary(findings: Iterable[tuple[str, str, str]], most: int = 5) -> str:
         (f"{path}: " if path else "") + text + (f" ({code})" if code else "")
         for code, path, text in findings
     ]
+    # A condition's message is limited to 32768 characters by its schema; five problems are also
+    # what a person fixes at once.
     rest = len(lines) - most
     return "; ".join(lines[:most]) + (f"; and {rest} more" if rest > 0 else "")

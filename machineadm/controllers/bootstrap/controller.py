@@ -103,6 +103,8 @@ class BootstrapController:
         *,
         namespace: str = "",
         watch_filter: str = "",
+        # As --kubeadmconfig-concurrency of Cluster API's provider. They are tasks of one thread:
+        # 100 that wait for an API server cost nothing.
         workers: int = 100,
         interval: float = 1.0,
         now: Callable[[], datetime],
@@ -123,6 +125,7 @@ class BootstrapController:
         self._now = now
         self._own: Key | None = None
         """What this process has just written, and need not look at."""
+        # Of each controller its own: a KubeadmConfig and a MachineBootstrap may have the same key.
         self.queue = Queue(interval=interval, waited=self._metrics.waited)
         self._serves = serves
         self._project = bootstrap if serves == MACHINE_BOOTSTRAPS else kubeadm_config
@@ -132,6 +135,7 @@ class BootstrapController:
         self.clusters: Store[Cluster] = Store()
         self.secrets: Store[SecretMeta] = Store()
         self.config_maps: Store[SecretMeta] = Store()
+        # 10,000 Machines are 17.5 MiB of cache and a watch: once is enough.
         if shares is not None:
             self.machines, self.pools, self.clusters = (
                 shares.machines,
@@ -156,10 +160,14 @@ class BootstrapController:
                 store,
                 namespace=namespace,
                 metadata_only=project is secret_meta,
+                # MachinePools are a feature gate of core, and stores another component's
+                # definitions: neither may keep everything else from working.
                 optional=resource in (MACHINE_POOLS, HTTP_STORES),
             )
             for resource, project, store in (own if shares is not None else own + mirrored)
         ]
+        # Of all, also those that are shared: an object that is decided with half a cache looks
+        # ownerless.
         self._awaits = [*self.reflectors, *([] if shares is None else shares.reflectors)]
         self.bootstraps.on_change(self._bootstrap_changed)
         self.machines.on_change(self._machine_changed)
@@ -177,6 +185,8 @@ class BootstrapController:
 
     async def work(self) -> None:
         """Work on what is queued until cancelled; only while this process leads."""
+        # Empty caches would say that nothing has an owner, and that would be written to every
+        # status.
         for one in self._awaits:
             await one.synced.wait()
         self._tasks = {asyncio.ensure_future(self._worker()) for _ in range(self._workers)}
@@ -252,6 +262,8 @@ class BootstrapController:
     async def _worker(self) -> None:
         while not self._ends:
             key = await self.queue.get()
+            # Between `get` and this line nothing is awaited, so drain() never sees a worker that
+            # has a key and is not occupied.
             task = asyncio.current_task()
             self._occupied.add(task)
             try:
@@ -267,6 +279,8 @@ class BootstrapController:
             again = await self.reconcile(key)
             result = "done"
             if again is not None:
+                # Before done(): a look that was asked for meanwhile comes earlier than this timer,
+                # and drops it.
                 self.queue.add_after(key, again)
         except ApiError as error:
             if error.status == 404:
@@ -278,6 +292,7 @@ class BootstrapController:
             result = "internal_error"
             _LOG.exception("internal error", extra=named)
         finally:
+            # In `finally`, also when cancelled: a key that stays running is never looked at again.
             self.queue.done(key, failed=result != "done")
             self._metrics.look_ended(result, asyncio.get_running_loop().time() - began)
 
@@ -287,18 +302,23 @@ class BootstrapController:
         if owner is not None:
             store = self.pools if owner.kind == "MachinePool" else self.machines
             owning = store.get((one.namespace, owner.name))
+        # The owner's word before the label: the label is all there is while the owner is not there
+        # yet.
         name = (owning.cluster if owning else "") or one.labels.get(CLUSTER_LABEL, "")
         belongs = self.clusters.get((one.namespace, name)) if name else None
         facts = Facts(
             bootstrap=one,
             owner=owning,
             cluster=belongs,
+            # By the name in the status: a Machine that was restored may have taken its data over
+            # under another one.
             secret=self.secrets.get((one.namespace, one.data_secret or one.name)),
             now=self._now().timestamp(),
         )
         lock_there = belongs is not None and (
             self.config_maps.get((one.namespace, f"{belongs.name}-lock")) is not None
         )
+        # Only then is the API server asked: a worker's look costs no call, and that is most looks.
         if owning is None or belongs is None or not owning.control_plane or not lock_there:
             return facts
         lock, exists = await self._actor.lock_of(belongs)
@@ -323,6 +343,8 @@ class BootstrapController:
             case decisions.Pause():
                 return Done(outcome=Outcome(paused=True))
             case decisions.Wait(reason, message) | decisions.Refuse(reason, message):
+                # A problem in the spec is told hours before the machine's turn, and not when the
+                # first control plane is up at last.
                 if reason in _TRIED:
                     wrong = await self._actor.trial(facts)
                     if wrong is not None:
@@ -352,6 +374,8 @@ class BootstrapController:
         }
         written = await self._client.apply_status(one.resource, one.namespace, one.name, body)
         # Known at once, so that an event of something else does not meet the old status.
+        # Around one synchronous call: the listener that asks for it runs within `put`, and no other
+        # task in between.
         self._own = one.key
         self.bootstraps.put(self._project(written))
         self._own = None
@@ -362,6 +386,8 @@ class BootstrapController:
         conditions = msgspec.convert(status["conditions"], tuple[Condition, ...])
         before = {old.type: (old.status, old.reason) for old in one.conditions}
         for new in conditions:
+            # Not for a new message alone: messages may count or name times, and each would be a
+            # line.
             if before.get(new.type) != (new.status, new.reason):
                 named = about(
                     namespace=one.namespace,
@@ -387,12 +413,16 @@ class BootstrapController:
                 self.queue.forget(old.key)
             return
         if old is None:
+            # After a restart every object is new to the cache; those that still wait for data come
+            # before those that only need upkeep.
             self.queue.add(new.key, Urgency.CHANGED if new.data_secret_created else Urgency.NEW)
         elif new.key != self._own:
             self.queue.add(new.key)
 
     def _machine_changed(self, old: Machine | None, new: Machine | None) -> None:
         one = new or old
+        # Core writes a Machine's status a dozen times while it comes up; most of that is not in the
+        # projection.
         if one is not None and not _same(old, new):
             self._wake(self._owned(one))
 
@@ -400,6 +430,8 @@ class BootstrapController:
         one = new or old
         if one is None or _same(old, new):
             return
+        # Through the Machines: a MachineBootstrap names its Cluster by a label only, which may be
+        # missing.
         for member in self._members(one.key):
             self._wake(self._owned(member))
 
@@ -411,9 +443,13 @@ class BootstrapController:
             if one is None:
                 return
             self._wake(self.bootstraps.by("reference", (one.namespace, f"{kind}/{one.name}")))
+            # The data Secret has its MachineBootstrap's name: if somebody deletes or edits it, that
+            # is looked at.
             own = self.bootstraps.get(one.key)
             if kind == "Secret" and own is not None:
                 self._wake([own])
+            # By name and not by label: certificates that a user brings carry whatever labels they
+            # like.
             if one.name.endswith(_OF_CLUSTERS):
                 self._cluster_of_waiting(one)
 

@@ -19,6 +19,7 @@ from machineadm.controllers.capi.types import (
 )
 from machineadm.controllers.runtime.resources import BOOTSTRAP_GROUP, CLUSTER_GROUP
 
+# Decided by the cluster's state; what a spec says about it is checked against it (fill.py).
 RoleName = Literal["Initialize", "JoinControlPlane", "JoinWorker"]
 
 MADE_ANNOTATION: Final = "machineadm.x-k8s.io/made-by"

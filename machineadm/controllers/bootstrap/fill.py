@@ -89,16 +89,21 @@ def _role(
     wanted = _TYPES[role]
     # A control plane's template says Initialize for the first of its machines; the others join.
     first = isinstance(given, Initialize) and role == "JoinControlPlane"
+    # Templates of control planes cannot know which machine is the first.
     if given is None or first:
         given = wanted()
     if not isinstance(given, wanted):
         said = type(given).__name__
         raise RoleError(f"the spec says {said}, but its Machine needs {role}; leave the role out")
+    # A discovery that its author wrote stays, token and all: they may join by a file, or by an
+    # address that this cluster does not know.
     if isinstance(given, Initialize) or given.discovery is not None or token is None:
         return given
     discovery = TokenDiscovery(
         token=token,
         endpoint=str(cluster.endpoint),
+        # Always pinned: without a pin kubeadm refuses, unless it is told to trust whoever knows the
+        # token.
         ca_cert_hashes=(public_key_hash(pairs["ca"].certificate),),
     )
     return replace(given, discovery=discovery)
@@ -109,6 +114,8 @@ def _cluster(given: ClusterConfig | None, cluster: Cluster) -> ClusterConfig:
     return _with_missing(
         known,
         name=cluster.name,
+        # None and not an empty text: kubeadm takes the machine's own address then, which is right
+        # for the first one.
         control_plane_endpoint=str(cluster.endpoint) or None,
         network=_network(known.network, cluster),
     )
@@ -122,12 +129,15 @@ def _network(given: ClusterNetwork | None, cluster: Cluster) -> ClusterNetwork |
         service_cidrs=network.services.cidr_blocks,
         dns_domain=network.service_domain or None,
     )
+    # An empty object would be rendered, and would look as if somebody had decided for kubeadm's
+    # defaults.
     return None if filled == ClusterNetwork() else filled
 
 
 def _control_plane(
     given: ControlPlaneConfig | None, role: RoleName, pairs: Mapping[Purpose, Pair]
 ) -> ControlPlaneConfig | None:
+    # Keys of the cluster are filled in for no worker: more people read its user data than etcd.
     if role == "JoinWorker":
         return given
     known = given or ControlPlaneConfig()
@@ -135,6 +145,8 @@ def _control_plane(
     filled = _with_missing(
         certificates,
         ca=_pair(pairs.get("ca")),
+        # All four to every control plane machine: kubeadm's own way, `--upload-certs`, would need a
+        # key of its own that expires after two hours.
         etcd_ca=_pair(pairs.get("etcd")),
         front_proxy_ca=_pair(pairs.get("proxy")),
         service_account=_service_account(pairs.get("sa")),
@@ -154,6 +166,8 @@ def _service_account(pair: Pair | None) -> ServiceAccountKeys | None:
 
 def _node(given: NodeConfig | None, role: RoleName) -> NodeConfig | None:
     """Workers alone are tainted until Cluster API has synced their labels; a control plane taints itself."""
+    # The contract's taint, node.cluster.x-k8s.io/uninitialized:NoSchedule (cluster-api proposal on
+    # label sync), which core removes.
     if role != "JoinWorker":
         return given
     known = given or NodeConfig()
@@ -164,5 +178,6 @@ def _node(given: NodeConfig | None, role: RoleName) -> NodeConfig | None:
 
 def _with_missing(value: Value, **known: Any) -> Value:
     """Set what is not set: None, or empty where the field is a list."""
+    # `()` is unset, too: of these fields kubeadm takes an empty list for none.
     missing = {name: given for name, given in known.items() if getattr(value, name) in (None, ())}
     return msgspec.structs.replace(value, **missing)

@@ -8,6 +8,8 @@ from machineadm.controllers.bootstrap.conditions import STORE_NOT_SYNCED, WAITIN
 from machineadm.controllers.capi.types import Bootstrap, Condition
 from machineadm.controllers.runtime.events import Event
 
+# events.k8s.io/v1 requires an action; one word for each condition keeps `kubectl describe`
+# readable.
 _ACTIONS = {
     "DataSecretAvailable": "MakeData",
     "CertificatesAvailable": "ReadCertificates",
@@ -29,6 +31,8 @@ def news(before: Bootstrap, after: Iterable[Condition], generation: int) -> Iter
         if one.type not in _ACTIONS:
             continue  # Ready follows from the others, and who pauses knows it
         was = old.get(one.type)
+        # By status and reason: an Event for each new wording of the same state would use up the
+        # object's allowance.
         if was is None or (was.status, was.reason) != (one.status, one.reason):
             event = _event(one, first=was is None)
             if event is not None:
@@ -63,6 +67,7 @@ def _event(one: Condition, *, first: bool) -> Event | None:
         return Event(type="Normal", reason=one.type, action=action, note=note)
     if one.reason == STORE_NOT_SYNCED:
         return None  # StoreSynced tells it
+    # Warning is for what needs a person: tools alert on the type alone.
     waits = one.reason in WAITING
     return Event(
         type="Normal" if waits else "Warning",

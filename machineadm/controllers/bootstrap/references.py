@@ -19,12 +19,16 @@ _KINDS: dict[str, Literal["Secret", "ConfigMap"]] = {"secret": "Secret", "config
 
 def references_of(spec: MachineBootstrapSpec) -> tuple[Reference, ...]:
     """Every object that a spec refers to, once each, in a fixed order."""
+    # Whatever type has such a field, also one that is added later: a list of paths would be
+    # forgotten once, and its machine would wait for ever.
     found = set(_below(spec))
     machine = spec.machine
+    # These two are plain names and not KeyReferences, as the proposal has them.
     if machine.bootstrapper_template_config_map_name:
         found.add(("ConfigMap", machine.bootstrapper_template_config_map_name))
     if machine.bootstrapper_template_secret_name:
         found.add(("Secret", machine.bootstrapper_template_secret_name))
+    # Sorted: they are read in this order, and the data is derived from what is read.
     return tuple(sorted(found))
 
 

@@ -21,6 +21,8 @@ from machineadm.redaction import Secret
 from machineadm.rendering.objects import KINDS, ConfigMapObject, Resource, SecretObject, resource
 from machineadm.rendering.render import Rendered, UnrenderedError, render
 
+# What is missing may appear, so its reason is one that an event ends; all other problems need an
+# edit.
 _MISSING: Final = frozenset({"MA1601", "MA1602"})
 _TOO_LARGE: Final = "MA1620"
 
@@ -52,6 +54,8 @@ def decoded(raw: bytes, name: str) -> MachineBootstrap:
     Raises:
         UnfitError: It has problems. The API server let it pass, so a person wrote it around the definitions' rules.
     """
+    # The agent's own decoder and rules: what would be refused on the machine is refused here, in
+    # the same words.
     (document,) = decode_kinds(raw, file=name, kinds=KINDS)
     if document.problems or not isinstance(document.value, MachineBootstrap):
         raise UnfitError(_invalid([(one.code, one.path, one.message) for one in document.problems]))
@@ -103,6 +107,8 @@ def rendered(
     named = whole.metadata or {}
     metadata = {key: named[key] for key in ("name", "namespace") if key in named}
     whole = msgspec.structs.replace(whole, metadata=metadata)
+    # All that can change the plaintext, secrets revealed: a nonce that repeats with another
+    # plaintext breaks AES-GCM.
     inputs = msgspec.json.encode(
         [whole, reporting, *resources], enc_hook=_revealed, order="deterministic"
     )
@@ -113,6 +119,7 @@ def rendered(
     except UnrenderedError as error:
         raise UnfitError(_said(error.findings)) from None
     size = size_of(result)
+    # Before the call: the API server's own refusal (422) does not say what to do.
     if result.sizes.raw > LARGEST:
         message = f"the data is {result.sizes.raw} bytes, and a Secret holds {LARGEST}; fetch large files from a source"
         raise UnfitError(Said(status="False", reason="DataTooLarge", message=message), size)
@@ -131,6 +138,7 @@ def size_of(result: Rendered) -> Size:
 def _said(findings: Sequence[Finding]) -> Said:
     codes = {one.code for one in findings}
     texts = [(one.code, one.path, one.message) for one in findings]
+    # First, and alone: what cannot be read yet often causes the other findings.
     if codes & _MISSING:
         missing = [one for one in texts if one[0] in _MISSING]
         return Said(status="False", reason="ReferenceNotFound", message=summary(missing))
@@ -146,5 +154,6 @@ def _invalid(findings: Sequence[tuple[str, str, str]]) -> Said:
 
 def _revealed(value: object) -> object:
     if isinstance(value, Secret):
+        # Only for the digest: these bytes are hashed and never leave this function's caller.
         return value.reveal()
     raise NotImplementedError(type(value).__name__)

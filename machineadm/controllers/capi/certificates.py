@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 Purpose = Literal["ca", "etcd", "proxy", "sa"]
 """What a pair is for; the last part of its Secret's name."""
 
+# Also the order in which they are looked for and made, so that a run that is killed and repeated
+# makes the same calls.
 PURPOSES: Final[tuple[Purpose, ...]] = ("ca", "etcd", "proxy", "sa")
 
 # The type that Cluster API gives to its own Secrets (ClusterSecretType).
 SECRET_TYPE: Final = "cluster.x-k8s.io/secret"  # noqa: S105
 
+# Cluster API gives all three this name; kubeadm would say etcd-ca and front-proxy-ca. Nothing looks
+# at it, but a cluster that changes hands keeps one style.
 _COMMON_NAMES: Final[Mapping[Purpose, str]] = {
     "ca": "kubernetes",
     "etcd": "kubernetes",
@@ -83,6 +87,7 @@ def read_pair(data: bytes, purpose: Purpose) -> Pair:
     Raises:
         CertificateError: A part is missing or is not what it should be.
     """
+    # Only what is used: a Secret that a person made may have any type, labels and further keys.
     read = msgspec.json.decode(data, type=_SecretObject)
     name = read.metadata.name
     certificate = _text(read, "tls.crt")
@@ -155,6 +160,8 @@ def _authority(
 
     named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     public = key.public_key()
+    # The usages of Cluster API's own certificates; kubeadm's authorities have no CRL signing, which
+    # does no harm.
     usage = x509.KeyUsage(
         digital_signature=True,
         key_encipherment=True,
@@ -179,6 +186,7 @@ def _authority(
         # It signs certificates and no further authorities, as Cluster API's own (MaxPathLenZero).
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
+        # Python 3.13's ssl module insists on it in an authority (VERIFY_X509_STRICT).
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -209,6 +217,8 @@ def secret_body(pair: Pair, cluster: Cluster) -> dict[str, Any]:
 def owned_by(cluster: Cluster) -> dict[str, Any]:
     """The reference by which an object belongs to a Cluster, and is moved and deleted with it."""
     return {
+        # The version may grow old: owner references are compared by group, kind and uid. No
+        # controller: a KubeadmControlPlane that takes the cluster over makes itself that.
         "apiVersion": "cluster.x-k8s.io/v1beta2",
         "kind": "Cluster",
         "name": cluster.name,

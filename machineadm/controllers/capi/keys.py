@@ -52,6 +52,7 @@ class Keys:
             ApiError: The management cluster refuses or does not answer.
         """
         # None is remembered as well, or names that are not there would cost a request each.
+        # Not locked: two questions at once cost two calls, and both answers are the same.
         key, until = self._known.get(cluster, (None, 0.0))
         if self._clock() < until:
             return key

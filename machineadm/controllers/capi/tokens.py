@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+# kubeadm's rule for tokens, [a-z0-9]{6}.[a-z0-9]{16}; the id is also the end of a Secret's name.
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID: Final = 6
 _SECRET: Final = 16
@@ -25,6 +26,7 @@ REPORT_SEED_ANNOTATION: Final = "machineadm.x-k8s.io/report-seed"
 REPORTS_PATH: Final = "/v1/reports"
 """Below which each machine has a path of its own: `<namespace>/<name>`."""
 
+# As long as the digest of HMAC-SHA256, which is the least that RFC 2104 advises.
 KEY_SIZE: Final = 32
 """Bytes of a cluster's key."""
 
@@ -54,6 +56,7 @@ class Token(msgspec.Struct, frozen=True):
     secret: str
     """Sixteen characters, 82 bits."""
 
+    # Also as repr, so that no log line and no message of an assertion shows it.
     def __str__(self) -> str:
         return f"{self.id}.***"
 
@@ -105,6 +108,7 @@ def random_for(key: bytes, seed: Seed, plaintext: bytes) -> _Random:
     """
     # In it, because of AES-GCM: one nonce with two plaintexts gives both of them away.
     digest = hashlib.sha256(plaintext).hexdigest()
+    # Not the counter: it changes the token, and so the plaintext, which is in the digest.
     text = f"machineadm/random/v1|{seed.uid}|{seed.epoch}|{digest}"
     return _Random(hmac.digest(key, text.encode(), "sha512"))
 
@@ -114,6 +118,7 @@ class _Random:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        # It goes on over several calls: salt and nonce are different bytes of one stream.
         self._block = 0
 
     def __call__(self, count: int) -> bytes:

@@ -41,6 +41,7 @@ class OwnerReference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return self.api_version.rpartition("/")[0]
 
 
+# managedFields is left out: it is longer than many a spec, and nothing here asks who wrote a field.
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Metadata of an object."""
 
@@ -57,6 +58,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     owner_references: tuple[OwnerReference, ...] = ()
 
 
+# Reason and message with a default: conditions of others may lack them, and one odd condition must
+# not make its object unreadable.
 class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A condition in Kubernetes' form."""
 
@@ -113,6 +116,8 @@ class Cluster(Cached, frozen=True, kw_only=True):
     control_plane_provided: bool = False
     """A control plane provider looks after the control plane, and makes its certificates."""
 
+    # As text and read when it is needed: what a user wrote there wrongly must not make the Cluster
+    # unreadable.
     agent: str = ""
     """What its annotation says of the agent."""
 
@@ -158,6 +163,8 @@ class Bootstrap(Cached, frozen=True, kw_only=True):
     resource: Resource = MACHINE_BOOTSTRAPS
     """What it is."""
 
+    # The whole object and not only its spec: the decoder names fields by their path, and the trial
+    # reads it at any time.
     raw: bytes
     generation: int
     created: str
@@ -188,10 +195,12 @@ class SecretMeta(Cached, frozen=True, kw_only=True):
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+# Every field has a default: an object that core has just created lacks most of them.
 class _ClusterSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     paused: bool = False
     control_plane_endpoint: Endpoint = Endpoint()
     cluster_network: Network = Network()
+    # Only whether it is there: control plane providers are of any kind.
     control_plane_ref: dict[str, Any] | None = None
     topology: dict[str, Any] = {}
 
@@ -246,6 +255,7 @@ class _PoolTemplate(msgspec.Struct, frozen=True, kw_only=True):
 
 class _PoolSpec(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     cluster_name: str = ""
+    # Cluster API's own default.
     replicas: int = 1
     template: _PoolTemplate = _PoolTemplate()
 
@@ -269,6 +279,7 @@ class _BootstrapStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
 class _BootstrapObject(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata
+    # Twice decoded: typed to decide, and as it is to compare with what an apply would send.
     status: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -303,11 +314,15 @@ def cluster(data: bytes) -> Cluster:
     )
     return Cluster(
         **_cached(read.metadata),
+        # As Cluster API's annotations.IsPaused: of a Cluster the field counts, of other objects the
+        # annotation.
         paused=read.spec.paused,
         endpoint=read.spec.control_plane_endpoint,
         network=read.spec.cluster_network,
         infrastructure_ready=read.status.initialization.infrastructure_provisioned,
         control_plane_initialized=initialized,
+        # Without a topology nobody but the control plane's own object knows it, and its kind may be
+        # any: then no skew is checked.
         control_plane_version=str(read.spec.topology.get("version", "")),
         # A topology makes one in a moment, if it is not there yet.
         control_plane_provided=bool(read.spec.control_plane_ref or read.spec.topology),
@@ -322,8 +337,10 @@ def machine(data: bytes) -> Machine:
         **_cached(read.metadata),
         cluster=read.spec.cluster_name or read.metadata.labels.get(CLUSTER_LABEL, ""),
         kubernetes_version=read.spec.version,
+        # By presence: core sets the label with an empty value (util.IsControlPlaneMachine).
         control_plane=CONTROL_PLANE_LABEL in read.metadata.labels,
         data_secret=read.spec.bootstrap.data_secret_name,
+        # Either: core writes spec and status in two calls.
         provisioned=bool(read.spec.provider_id)
         or read.status.initialization.infrastructure_provisioned,
         store=read.spec.bootstrap.infrastructure_ref,
@@ -339,11 +356,14 @@ def machine_pool(data: bytes) -> Machine:
         **_cached(read.metadata),
         cluster=read.spec.cluster_name or read.metadata.labels.get(CLUSTER_LABEL, ""),
         kubernetes_version=template.version,
+        # As Cluster API's own provider has it: machines of a pool join as workers.
         control_plane=False,
         data_secret=template.bootstrap.data_secret_name,
         store=template.bootstrap.infrastructure_ref,
+        # Not one of its many nodes: `complete` says all that is asked.
         node="",
         pool=True,
+        # More than are wanted while it is scaled down; those have joined as well.
         complete=len(read.status.node_refs) >= read.spec.replicas,
     )
 
@@ -357,6 +377,8 @@ def bootstrap(data: bytes) -> Bootstrap:
 def kubeadm_config(data: bytes) -> Bootstrap:
     """Project a KubeadmConfig of v1beta1 or v1beta2. Raises `msgspec.ValidationError` where it is none."""
     read = msgspec.json.decode(data, type=_BootstrapObject)
+    # By what the server sent and not by the flag: the status is written back in the form that was
+    # read.
     version = msgspec.json.decode(data, type=_VersionedObject).api_version
     if version != KUBEADM_CONFIGS_V1BETA1.api_version:
         status = msgspec.json.decode(read.status, type=_BootstrapStatus)
@@ -419,6 +441,8 @@ def _cached(metadata: Metadata) -> dict[str, Any]:
 
 def time_of(timestamp: str) -> datetime:
     """An RFC 3339 time as the API server writes it; 1970 where it is none."""
+    # Long over: a damaged time makes something expired and due, which is put right, and never valid
+    # for ever.
     never = datetime(1970, 1, 1, tzinfo=timezone.utc)
     try:
         found = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))

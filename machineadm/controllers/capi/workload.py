@@ -14,10 +14,13 @@ from machineadm.controllers.runtime.kubeconfig import KubeconfigError, from_kube
 from machineadm.controllers.runtime.resources import SECRETS
 from machineadm.controllers.runtime.store import Key
 
+# A client is a connection pool and its TLS session; with more clusters than this, the least used
+# ones pay for a new handshake.
 _MOST: Final = 500
 _AT_ONCE: Final = 10
 """Calls to one cluster at once: one that hangs must not take all workers."""
 
+# As Cluster API's cluster cache probes: a cluster that is back is seen within that time.
 _REST: Final = 10.0
 """Seconds for which a cluster that did not answer is not asked again."""
 
@@ -96,7 +99,9 @@ class Workloads:
             self._entries.move_to_end(cluster)
             return kept
         namespace, name = cluster
+        # The contract's name: the control plane provider makes it, or core does from our authority.
         secret = f"{name}-kubeconfig"
+        # Not cached as a Secret: the client that is made of it is the cache.
         data = await self._management.get(SECRETS, namespace, secret)
         if data is None:
             raise UnreachableError(f"there is no Secret {secret} yet")
@@ -107,8 +112,10 @@ class Workloads:
             raise UnreachableError(f"Secret {secret}: {error}") from None
         client = Client(
             connection,
+            # The limits of Cluster API's own clients of workload clusters (QPS 20, burst 30).
             rate=20,
             burst=30,
+            # One: a worker is held meanwhile, and the machine is tried again anyway.
             retries=1,
             metrics=self._management.metrics,
             cluster="workload",

@@ -41,12 +41,17 @@ FIELD_MANAGER: Final = "machineadm-report"
 _AT_ONCE: Final = 16
 """Bodies in memory at once: 32 MiB."""
 
+# As long as the machine waits for an answer: a body that drips holds one of the sixteen slots no
+# longer.
 _BODY_TIME: Final = 10.0
 PATIENCE: Final = 8.0
 """Seconds for a write before the machine, which waits for 10, is told that it is on its way."""
 
+# Few: an apply costs the API server 7 ms of CPU, and reports must not crowd out the work.
 _WORKERS: Final = 8
+# Twice the 10,000 machines that the controller is made for.
 _KNOWN: Final = 20_000
+# Exactly what report_token makes. Anything else is refused without a look at any object.
 _TOKEN: Final = re.compile(r"Bearer ([A-Za-z0-9_-]{43})", re.ASCII)
 
 _LOG = logging.getLogger(__name__)
@@ -90,7 +95,11 @@ class Intake:
         self._clusters = clusters
         self._now = now
         self._events = events
+        # Of this server alone: the controller reads keys past every cache, and a stranger's
+        # questions must not fill anything of its.
         self._keys = Keys(client, clock=clock)
+        # Without an interval: what a machine reports is bounded by its allowance, and a failure
+        # must be shown at once.
         self._queue = Queue(interval=0.0)
         self._held: dict[Key, _Held] = {}
         self._last: OrderedDict[str, Told] = OrderedDict()
@@ -102,6 +111,8 @@ class Intake:
 
     def app(self) -> web.Application:
         """The server: one path, one method; nothing is listed, shown or redirected."""
+        # aiohttp's own limit of 1 MiB for a body (client_max_size) does not hold for a stream that
+        # is read by hand.
         app = web.Application()
         app.router.add_put(f"{REPORTS_PATH}/{{namespace}}/{{name}}", self._put)
         return app
@@ -115,6 +126,7 @@ class Intake:
     async def _put(self, request: web.Request) -> web.Response:
         status, result, words = await self._taken(request)
         self._client.metrics.report_ended(result)
+        # The agent's own interval between two reports.
         headers = {"Retry-After": "10"} if status in (429, 503) else {}
         if status == 401:
             headers["WWW-Authenticate"] = "Bearer"
@@ -123,6 +135,7 @@ class Intake:
     async def _taken(self, request: web.Request) -> tuple[int, str, str]:
         key = key_of(request)
         shown = _TOKEN.fullmatch(request.headers.get("Authorization", ""))
+        # Before the name: whoever shows no token learns nothing about names.
         if shown is None:
             return 401, "refused", "a machine's token is needed"
         if key is None:
@@ -130,16 +143,21 @@ class Intake:
         try:
             known = await self._is_of(key, shown[1])
         except ApiError:
+            # Not 403: it is no word about the machine, which comes again.
             return 503, "failed", "the management cluster does not answer"
         if not known:
             # In the same words whether there is such a machine or not.
             return 403, "refused", ""
+        # After the token: a stranger must not use up a machine's reports.
         if not self._allowance.allows(key):
             return 429, "limited", f"at most {EACH_MINUTE} reports a minute"
+        # A few bytes of gzip are a gigabyte of report.
         if request.headers.get("Content-Encoding", "identity") != "identity":
             return 415, "malformed", "a report is not compressed"
         if (request.content_length or 0) > LARGEST_REPORT:
             return 413, "malformed", f"larger than {LARGEST_REPORT} bytes"
+        # Refused and not queued: whoever waits holds a connection, and the machine sends a newer
+        # report anyway.
         if self._reading >= _AT_ONCE:
             return 503, "busy", "too many reports at once"
         self._reading += 1
@@ -155,6 +173,7 @@ class Intake:
 
     async def _is_of(self, key: Key, token: str) -> bool:
         """Whether a token is that of this machine."""
+        # From caches: a stranger's request costs no call of the API server.
         one = self._bootstraps.get(key)
         secret = None if one is None else self._secrets.get((key[0], one.data_secret or one.name))
         seed = "" if secret is None else secret.annotations.get(REPORT_SEED_ANNOTATION, "")
@@ -177,6 +196,8 @@ class Intake:
         one = self._bootstraps.get(key)
         if one is None:
             return 403, "refused", ""
+        # By uid and not by name: a machine that was replaced under its name counts its attempts
+        # from one again.
         last = self._last.get(one.uid)
         if last is not None and is_older(told, last):
             return 204, "stale", ""
@@ -185,6 +206,7 @@ class Intake:
         while len(self._last) > _KNOWN:
             self._last.popitem(last=False)
         held = self._held.get(key)
+        # Also while an older one is held: the newest is what must be written in the end.
         if held is None and not is_news(one, told):
             return 204, "unchanged", ""
         if held is None:
@@ -193,8 +215,11 @@ class Intake:
             held.told = told
         self._queue.add(key)
         try:
+            # Shielded: others wait for the same write, and one machine's timeout must not cancel
+            # it.
             await asyncio.wait_for(asyncio.shield(held.written), self._patience)
         except asyncio.TimeoutError:
+            # In memory alone: after a restart the machine's next report takes its place.
             return 202, "held", "kept until it can be written"
         return 204, "written", ""
 
@@ -232,15 +257,20 @@ class Intake:
         told = held.told
         now = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         body = status_of(one, told, now)
+        # By every replica, without the Lease: whoever got the report writes it, and two that write
+        # the same machine are one field manager.
         written = await self._client.apply_status(
             MACHINE_BOOTSTRAPS, *key, body, manager=FIELD_MANAGER
         )
         before: set[tuple[str, str]] = {(c.type, c.status) for c in one.conditions}
         after = bootstrap(written)
+        # At once, so that the next report is compared with what was just written, and not with what
+        # the watch has yet to tell.
         self._bootstraps.put(after)
         named = about(namespace=key[0], object=key[1], phase=told.phase, code=told.code)
         _LOG.info("the machine reports: %s", told.message or told.phase, extra=named)
         self._tell(after, before, told)
+        # A newer one may have come during the call.
         if held.told is told:
             self._done(key)
         else:

@@ -20,6 +20,7 @@ from machineadm.controllers.stores.port import STORE_ANNOTATION, StoreError, par
 INTERVAL: Final = 30.0
 """Seconds between two looks at a machine's report."""
 
+# As many as the intake reads at once, and for the same memory.
 _AT_ONCE: Final = 16
 
 _LOG = logging.getLogger(__name__)
@@ -66,8 +67,10 @@ class Poller:
 
     async def look(self) -> None:
         """Look once at every machine that may have something to tell."""
+        # Looked for anew each time: what changes meanwhile is found half a minute later.
         wanted = [one for one in self._bootstraps if _may_tell(one)]
         there = {one.uid for one in wanted}
+        # Forgotten with their objects, or the map would grow for as long as the process lives.
         self._tags = {uid: tag for uid, tag in self._tags.items() if uid in there}
         await asyncio.gather(*(self._look_at(one) for one in wanted))
 
@@ -86,6 +89,8 @@ class Poller:
 
     async def _read(self, one: Bootstrap) -> None:
         found_at = parts_of(one.annotations[STORE_ANNOTATION])
+        # Opened for each machine: what costs something, the Secrets, is remembered there for a
+        # minute.
         store = await self._stores.opened(one.namespace, *found_at)
         found = await store.report(one.key, self._tags.get(one.uid, ""))
         if found is None:
@@ -102,6 +107,7 @@ class Poller:
 
 def _may_tell(one: Bootstrap) -> bool:
     report = one.status.get("report") or {}
+    # Only success is an end: after a failure somebody may start the agent again.
     over = isinstance(report, dict) and report.get("phase") == "Succeeded"
     return (
         STORE_ANNOTATION in one.annotations

@@ -19,6 +19,8 @@ from machineadm.controllers.stores.port import LARGEST_REPORT
 
 SUCCEEDED: Final = "BootstrapSucceeded"
 
+# Below what the definition takes (512 and 32768): a condition's message has step, text, code and hint
+# in one line.
 _STEP: Final = 256
 _MESSAGE: Final = 1024
 
@@ -27,6 +29,7 @@ class ReportError(Exception):
     """It is not a report; the message says where, and quotes nothing."""
 
 
+# Bounds for decoding are those of the agent's own type, so that no honest report is refused.
 class _Step(msgspec.Struct, frozen=True):
     name: Annotated[str, msgspec.Meta(max_length=512)]
     state: Annotated[str, msgspec.Meta(max_length=32)]
@@ -43,6 +46,7 @@ class _Status(msgspec.Struct, frozen=True, rename="camel"):
 
     api_version: Literal["bootstrap.cluster.x-k8s.io/v1alpha1"]
     kind: Literal["BootstrapStatus"]
+    # A phase that this version does not know is refused: nobody could say what `Ready` is then.
     phase: Phase
     attempt: Annotated[int, msgspec.Meta(ge=1, le=2**31)] = 1
     started_at: Annotated[str, msgspec.Meta(max_length=40)] | None = None
@@ -122,6 +126,7 @@ def is_older(told: Told, than: Told) -> bool:
 
 def _step(status: _Status) -> str:
     wanted = "Failed" if status.phase == "Failed" else "Running"
+    # The first: steps run one after the other.
     return next((one.name for one in status.steps if one.state == wanted), "")
 
 
@@ -138,16 +143,20 @@ def is_news(one: Bootstrap, told: Told) -> bool:
         one: With the report that is there.
         told: The new one.
     """
+    # Compared with what is written and not with the last report: a write that failed must be made
+    # up for.
     report = one.status.get("report")
     if not report:
         return True
     before = (_stage(report.get("phase", "")), report.get("code", ""), report.get("message", ""))
+    # Without the step, which changes all the time: each write costs the API server 7 ms of CPU.
     if before != (_stage(told.phase), told.code, told.message):
         return True
     return _condition(one, told, "") != _there(one)
 
 
 def _stage(phase: str) -> str:
+    # The two are moments apart, and nobody waits for the second.
     return "Preparing" if phase == "Pending" else phase
 
 
@@ -166,6 +175,7 @@ def status_of(one: Bootstrap, told: Told, now: str) -> dict[str, Any]:
         if value
     }
     condition = msgspec.to_builtins(_condition(one, told, now))
+    # observedGeneration is a number to the schema, which null is not.
     condition = {name: value for name, value in condition.items() if value is not None}
     return {
         "apiVersion": MACHINE_BOOTSTRAPS.api_version,
@@ -207,6 +217,7 @@ def _said(told: Told) -> tuple[Literal["True", "False", "Unknown"], str, str]:
     status, reason = _REASONS.get(told.phase, ("Unknown", "Running"))
     if status != "False":
         return status, reason, ""
+    # Never empty: Cluster API's clusterctl shows a False condition by its message.
     text = told.message or "the machine gave no reason"
     message = f"{told.step}: {text}" if told.step else text
     message += f" ({told.code})" if told.code else ""

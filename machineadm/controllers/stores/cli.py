@@ -27,6 +27,7 @@ from machineadm.controllers.stores.tokens import key_of
 
 _NAME: Final = "machineadm-store"
 _USAGE: Final = 2
+# Tokens are compared as they are: one that can be guessed is the whole store.
 _SHORTEST: Final = 16
 
 _LOG = logging.getLogger(__name__)
@@ -140,6 +141,8 @@ class _Lines:
         return self._values
 
     def _load(self) -> None:
+        # At each request: a stat costs microseconds, and a token that is withdrawn must stop to
+        # work at once.
         changed = self._path.stat().st_mtime_ns
         if changed != self._time:
             # Only a whole read counts: half a file must not lock everybody out.
@@ -205,6 +208,8 @@ async def _served(
     stack.push_async_callback(cancelled, *renews)
     port = await stack.enter_async_context(served(server.app(), parsed.address, tls))
     _LOG.info("store at port %d", port)
+    # No draining of ours: `served` gives what is begun five seconds, and what is cut off is
+    # repeated by manager and machine.
     await stop.wait()
     _LOG.info("ending")
 

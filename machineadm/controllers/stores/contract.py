@@ -23,6 +23,7 @@ from machineadm.controllers.runtime.store import Cached, Key
 from machineadm.controllers.stores.port import LARGEST_REPORT, StoreError, named
 from machineadm.documents.decoding import decode_kinds
 
+# A type and a label of our own, by which a store's controller watches these Secrets and no others.
 SECRET_TYPE: Final = "machineadm.x-k8s.io/configuration"  # noqa: S105 - the type of a Secret, and none itself
 STORE_LABEL: Final = "machineadm.x-k8s.io/configuration"
 SHA256_ANNOTATION: Final = "machineadm.x-k8s.io/sha256"
@@ -37,6 +38,8 @@ _AGAIN: Final = 10.0
 _SUFFIX: Final = "-configuration"
 _LONGEST_NAME: Final = 253
 _KIND: Final = ("bootstrap.cluster.x-k8s.io/v1alpha1", "ConfigurationReference")
+# Those of spec.url of a ConfigurationReference: another one would fail on the machine, where nobody
+# sees it.
 _SCHEMES: Final = ("https://", "http://", "file://")
 _STAND_IN: Final = "https://configuration.invalid/"
 
@@ -52,6 +55,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     url: str = ""
     url_from: KeyReference | None = None
+    # 32 headers and no more: each is a Secret that is read.
     headers_from: Annotated[dict[str, KeyReference], msgspec.Meta(max_length=32)] = {}
     ca_bundle: str = ""
     plugin: dict[str, str] = {}
@@ -101,6 +105,8 @@ class ContractObject(Cached, frozen=True, kw_only=True):
         Raises:
             StoreError: It says nothing that can be read.
         """
+        # Decoded one by one when asked for: an object that answers for thousands is not decoded
+        # whole at each of their looks.
         data = self.answers.get(name)
         if data is None:
             return None
@@ -117,6 +123,7 @@ class ContractObject(Cached, frozen=True, kw_only=True):
 
     def new_answers(self, new: ContractObject) -> Iterable[str]:
         """Names of the machines of which something else is said now."""
+        # Bytes are compared: whether they mean the same is for the machine's own look to find out.
         names = self.answers.keys() | new.answers.keys()
         return sorted(n for n in names if self.answers.get(n) != new.answers.get(n))
 
@@ -159,6 +166,8 @@ def contract_object(data: bytes, group: str, kind: str) -> ContractObject:
         status = msgspec.json.decode(read.status, type=_Status)
         spec = msgspec.json.decode(read.spec, type=_Spec)
         for one in status.configurations:
+            # Of two items of one name the last counts; a definition with a list of type map has no
+            # two.
             answers[msgspec.json.decode(one, type=_Named).name] = bytes(one)
     except (msgspec.MsgspecError, UnicodeError) as error:
         # Another's object, and so hostile until shown otherwise: it is named, and holds up no other.
@@ -219,11 +228,14 @@ class ContractStore:
             StoreError: It is too large for a Secret, or another's Secret has its name.
             ApiError: The management cluster refuses or does not answer.
         """
+        # Before the call: the API server's refusal names neither this limit nor what to do.
         if len(data) > LARGEST:
             message = f"the configuration is {len(data)} bytes, and a Secret takes {LARGEST}; fetch large files from a source"
             raise StoreError("StoreNotReady", message)
         namespace, name = key[0], secret_name(key[1])
         sha256 = hashlib.sha256(data).hexdigest()
+        # By the server: with the uid of an earlier object of this name, the garbage collector would
+        # take the Secret away at once.
         owner = await self._owner(key)
         there = await self._secret(key)
         value = {"value": base64.b64encode(data).decode()}
@@ -285,6 +297,7 @@ class ContractStore:
         """See the port."""
         if not self._there.reporting:
             return None
+        # The machine's own name as location: the plugin's side knows by it whose report it is.
         plugin = InfrastructurePlugin(name=self._there.reporting, location="/".join(key))
         return Reporting(plugin=plugin)
 
@@ -294,6 +307,7 @@ class ContractStore:
         Raises:
             StoreError: It is too large to be a report, or nothing that can be read.
         """
+        # The poller opens a store for nobody in particular, and asks by name.
         answer = self._answer or self._there.answer(key[1])
         data = b"" if answer is None else bytes(answer.report)
         if not data:
@@ -301,6 +315,7 @@ class ContractStore:
         if len(data) > LARGEST_REPORT:
             message = f"{self._named}: a report larger than {LARGEST_REPORT} bytes"
             raise StoreError("WriteFailed", message)
+        # The object has no tag for one report, and its resource version changes with everybody's.
         tag = hashlib.sha256(data).hexdigest()
         return None if tag == known else (data, tag)
 
@@ -311,6 +326,8 @@ class ContractStore:
             StoreError: It has not answered for this content yet.
         """
         answer = self._answer
+        # By the digest: an answer for what was stored before an edit would refer the machine to
+        # other bytes.
         if answer is not None and answer.sha256 == sha256 and not answer.message:
             return
         message = (
@@ -332,6 +349,7 @@ class ContractStore:
         Raises:
             StoreError: The location has expired, and there is no other.
         """
+        # Also earlier than before: whoever gives a new location has withdrawn the old one.
         if self._answer is not None and self._answer.until != expires:
             return 0.0
         if expires >= _NEVER:
@@ -353,6 +371,8 @@ class ContractStore:
         else:
             spec = {"sha256": sha256, **self._where(answer)}
         whole = {"apiVersion": _KIND[0], "kind": _KIND[1], "spec": spec}
+        # By the agent's own rules, before a machine depends on it: what others answer is checked
+        # like what users write.
         (document,) = decode_kinds(
             msgspec.json.encode(whole), file="reference", kinds={_KIND: ConfigurationReference}
         )
@@ -411,6 +431,7 @@ def secret_name(name: str) -> str:
     """Name of the Secret with the configuration of a MachineBootstrap."""
     if len(name) + len(_SUFFIX) <= _LONGEST_NAME:
         return name + _SUFFIX
+    # Two long names that begin alike must not share a Secret.
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
     return f"{name[: _LONGEST_NAME - len(_SUFFIX) - 17]}-{digest}{_SUFFIX}"
 

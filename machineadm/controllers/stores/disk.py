@@ -48,6 +48,8 @@ class Disk:
             OSError: It cannot be written.
         """
         path = self._path(key, part)
+        # In the same directory: a rename is atomic within one file system only. Random, since
+        # replicas on a shared volume write at once.
         beside = path.with_name(f".{part}.{secrets.token_hex(8)}")
         for _ in range(_ATTEMPTS - 1):
             # Another replica may remove what is there, with its directory, in this very moment.
@@ -85,6 +87,7 @@ class Disk:
 
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
+        # O_EXCL and O_NOFOLLOW: whoever else may write to the volume cannot put a link in its way.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - by its descriptor
             file.write(data)
@@ -104,6 +107,7 @@ class DiskBackend:
 
     async def get(self, key: Key, part: Part) -> bytes | None:
         """See the port."""
+        # In threads: an fsync takes as long as the disk likes, and other machines wait meanwhile.
         return await asyncio.to_thread(self._disk.get, key, part)
 
     async def put(self, key: Key, part: Part, data: bytes) -> None:

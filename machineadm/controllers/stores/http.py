@@ -21,6 +21,7 @@ from machineadm.controllers.stores.port import LARGEST_REPORT, StoreError
 from machineadm.controllers.stores.tokens import FETCH, REPORT, issued
 from machineadm.redaction import Secret
 
+# A name after RFC 6761 that no machine has, so that a probe reads nobody's configuration.
 _NOBODY: Final = "machineadm.probe.invalid"
 
 _AGAIN: Final = 10.0
@@ -29,7 +30,9 @@ _AGAIN: Final = 10.0
 _NOT_HAMMERED: Final = 300.0
 """Seconds after credentials were refused: a server counts those, and locks accounts."""
 
+# Read so that the connection can be used again, and not shown.
 _MOST_OF_AN_ANSWER: Final = 4096
+# It is kept for each machine, and sent back.
 _LONGEST_TAG: Final = 256
 
 
@@ -92,6 +95,8 @@ class HttpStore:
         token = self._spec.reporting.token if self._spec.reporting else None
         if self._report_key is None or token is None:
             return None
+        # A token of its own: the one to fetch is renewed and dies early, and reports go on for as
+        # long as the machine is made.
         text = issued(self._report_key, key, may=[REPORT], now=now, lasts=seconds(token.expiry))
         return Reporting(
             url=_at(self._spec.machine_url or self._spec.url, (*key, "status")),
@@ -124,6 +129,8 @@ class HttpStore:
 
     def renew_in(self, key: Key, expires: int, now: float) -> float | None:
         """See the port."""
+        # With a third of its life left: an hour's token leaves twenty minutes for a store or an API
+        # server that is down.
         return expires - now - self._fresh_for / 3
 
     @property
@@ -144,6 +151,7 @@ class HttpStore:
             api_version="bootstrap.cluster.x-k8s.io/v1alpha1",
             kind="ConfigurationReference",
             spec=ConfigurationReferenceSpec(
+                # Machines may reach the store by another name than the manager does.
                 url=_at(self._spec.machine_url or self._spec.url, key),
                 headers=headers,
                 ca_bundle=self._spec.ca_bundle,
@@ -159,6 +167,7 @@ class HttpStore:
         Raises:
             StoreError: The store refuses, or does not answer.
         """
+        # In total: a server that drips would hold a worker for as long as it likes.
         timeout = aiohttp.ClientTimeout(total=seconds(self._spec.timeout))
         headers = dict(self._headers)
         if data is not None:
@@ -179,18 +188,22 @@ class HttpStore:
             ) as response:
                 status = response.status
                 # Never shown: it may quote what was sent.
+                # One more than is taken, so that too large can be told from just fitting.
                 most = LARGEST_REPORT + 1 if method == "GET" else _MOST_OF_AN_ANSWER
                 answer = await _read(response.content, most)
                 tag = response.headers.get("ETag", "")[:_LONGEST_TAG]
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             said = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
             raise self._failed(said or type(error).__name__) from None
+        # Never the body: it may repeat the credentials that were sent.
         if status in (401, 403):
             message = (
                 f"{self._named} refuses the manager's credentials (HTTP {status}); fix them in"
                 " spec.credentials"
             )
             raise StoreError("CredentialsRejected", message, again_after=_NOT_HAMMERED)
+        # A DELETE of what is not there has succeeded: it is the repeat of one whose answer was
+        # lost.
         if (method in ("DELETE", "GET") and status in (404, 410)) or (known and status == 304):
             return None
         if not 200 <= status < 300:

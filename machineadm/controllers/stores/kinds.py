@@ -19,6 +19,7 @@ AGGREGATED: Final = "machineadm.x-k8s.io/aggregate-to-bootstrap-controller"
 _LOOKED_FOR: Final = 60.0
 """Seconds after which a kind is looked for again: no event says that the API server knows it now."""
 
+# A kind costs a watch and a cache, and whoever may write a MachineBootstrap may name one.
 _MOST: Final = 32
 """Kinds that are mirrored at once."""
 
@@ -83,6 +84,7 @@ class Kinds:
             message = f"more than {_MOST} kinds of stores are named"
             raise StoreError("NotSupported", message)
         resource = await self._client.find(group, kind)
+        # Not remembered: the definition may be installed a minute later.
         if resource is None:
             message = f"the API server knows no namespaced {kind} of group {group}"
             raise StoreError("StoreNotFound", message, again_after=_LOOKED_FOR)
@@ -96,6 +98,8 @@ class Kinds:
             optional=True,
         )
         try:
+            # Once before the first answer: a store that is empty because it is not filled yet would
+            # look like one that is gone.
             await reflector.fill()
         except ApiError as error:
             if error.status != 403:

@@ -31,10 +31,14 @@ from machineadm.controllers.stores.tokens import key_of
 from machineadm.documents.decoding import decode_kinds
 from machineadm.version import VERSION
 
+# A credential that is fixed counts within a minute; without a cache each look at each machine would
+# read up to five Secrets.
 _FRESH: Final = 60.0
 _MOST: Final = 1000
 _AGAIN: Final = 10.0
 
+# All four that the definitions have: those without code here are refused by name, and never looked
+# for as somebody else's.
 _OURS: Final = frozenset(
     (INFRASTRUCTURE_GROUP, kind)
     for kind in (
@@ -143,6 +147,8 @@ class Stores:
         if kind != HTTP_STORES.kind:
             message = f"this release keeps no configurations in a {kind} of {group}"
             raise StoreError("NotSupported", message)
+        # In the namespace of who refers to it, always: a reference into another one would read its
+        # Secrets.
         there = self.objects.get((namespace, name))
         if there is None or there.deleted:
             raise StoreError("StoreNotFound", f"there is no {kind} {name} in this namespace")
@@ -190,6 +196,7 @@ class Stores:
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
+            # Made at the first use: most management clusters have no store.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=64),
                 headers={"User-Agent": f"machineadm/{VERSION}"},
@@ -217,6 +224,7 @@ class Stores:
             return headers
         if credentials.bearer_token_from is not None:
             token = await self._text(namespace, credentials.bearer_token_from)
+            # After headersFrom, over which spec.credentials wins.
             headers["Authorization"] = f"Bearer {token}"
         if credentials.basic is not None:
             password = await self._text(namespace, credentials.basic.password_from)
@@ -269,6 +277,8 @@ class Stores:
 
     async def _secret(self, key: Key) -> dict[str, str] | None:
         """The values of a Secret, a minute's worth at a time; that there is none is never remembered."""
+        # That there is none is asked again each time: whoever creates the Secret must not wait a
+        # minute for it to count.
         values, until = self._secrets.get(key, (None, 0.0))
         if values is not None and self._clock() < until:
             return values

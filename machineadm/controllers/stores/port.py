@@ -29,12 +29,16 @@ LARGEST_REPORT: Final = 2 * 1024 * 1024
 EACH_MINUTE: Final = 10
 """Reports of one machine. The agent sends one every 10 s at most, and one more at its end."""
 
+# On the MachineBootstrap and not on the data Secret: that one is deleted with its owner by the
+# garbage collector, which waits for nobody.
 STORE_FINALIZER: Final = "machineadm.infrastructure.cluster.x-k8s.io/store"
 """On a MachineBootstrap for as long as a store may keep its configuration."""
 
 STORE_ANNOTATION: Final = "machineadm.x-k8s.io/store"
 """On the MachineBootstrap: that store, as `named` writes it. Its spec may be edited meanwhile."""
 
+# One text and not three annotations: it is compared and written whole, with the data that it speaks
+# of.
 STORED_ANNOTATION: Final = "machineadm.x-k8s.io/stored"
 """On the data Secret: see `Stored`."""
 
@@ -44,6 +48,8 @@ STORED_UNTIL_ANNOTATION: Final = "machineadm.x-k8s.io/stored-until"
 
 def named(group: str, kind: str, name: str) -> str:
     """How a store is named in one text: `HTTPBootstrapStore/edge`, with its group where that is not ours."""
+    # Kinds and groups have no slash, names have no slash either, and a kind has no dot: the text is
+    # read back without doubt.
     return f"{kind}/{name}" if group == INFRASTRUCTURE_GROUP else f"{kind}.{group}/{name}"
 
 

@@ -19,6 +19,8 @@ LARGEST: Final = 900_000
 
 _LABEL: Final = "machineadm.x-k8s.io/stored"
 _NAMED: Final = "machineadm.x-k8s.io/stored-for"
+# Manager and machine write different parts, rarely at once; whoever loses three times has a fault
+# to show.
 _ATTEMPTS: Final = 3
 
 
@@ -68,6 +70,8 @@ class SecretBackend:
         for _ in range(_ATTEMPTS):
             found = await self._there(key)
             if found is None:
+                # A create, so that of two replicas one is told AlreadyExists and takes the other
+                # way.
                 if await self._made(key, part, text):
                     return
                 continue
@@ -75,6 +79,8 @@ class SecretBackend:
             others = sum(len(value) * 3 // 4 for name, value in found.data.items() if name != part)
             if others + len(data) > LARGEST:
                 raise TooLargeError(LARGEST - others)
+            # By version, because of the sum above: two parts that are written at once could be too
+            # large together.
             if await self._changed(key, found, {part: text}):
                 return
         raise OSError(f"Secret {name_of(key)} is written by somebody else all the time")
@@ -92,6 +98,8 @@ class SecretBackend:
             if part is not None:
                 if await self._changed(key, found, {part: None}):
                     return
+            # By version, too: a report that comes at the same time makes it a conflict, and the
+            # next round removes both.
             elif await self._deleted(key, found):
                 return
         raise OSError(f"Secret {name_of(key)} is written by somebody else all the time")

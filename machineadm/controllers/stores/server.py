@@ -31,7 +31,9 @@ LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a configuration."""
 
 _AT_ONCE: Final = 16
+# 4 MiB within it is 1.1 Mbit/s, which a manager always has.
 _BODY_TIME: Final = 30.0
+# Twice the 10,000 machines that the controllers are made for.
 _KNOWN: Final = 20_000
 _VERSION: Final = re.compile(r"v?[0-9]+(\.[0-9A-Za-z+-]+){1,5}", re.ASCII)
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}", re.ASCII)
@@ -102,6 +104,7 @@ class StoreServer:
     ) -> None:
         self._backend = backend
         self._identities = identities
+        # Once: what a request's path resolves to is compared with it.
         self._agents = None if agents is None else agents.resolve()
         self._now = now
         self._allowance = Allowance[Key](EACH_MINUTE, 60.0, known=_KNOWN, clock=clock)
@@ -231,11 +234,14 @@ class StoreServer:
         shown = _bearer(request)
         if not shown:
             raise RefusedError(401, "a token is needed")
+        # Signature first, then whose it is and what for: a claim that is not signed is a stranger's
+        # text.
         claims = opened(self._identities.keys(), shown)
         if claims is None or claims.sub != subject(key) or what not in claims.may:
             # In the same words whether there is such a machine or not.
             raise RefusedError(403)
         now = self._now()
+        # In words, and only to whoever shows a token of ours: a clock that is wrong can be fixed.
         if now < claims.not_before:
             raise RefusedError(403, "the token is not valid yet: the clocks differ")
         if now >= claims.expires:
@@ -274,6 +280,7 @@ class StoreServer:
             raise RefusedError(413, str(error)) from None
         except OSError as error:
             _LOG.error("the store cannot do it: %s", error.strerror or error)
+            # The manager's condition says WriteFailed with this status, and it tries again.
             raise RefusedError(507, "the store cannot keep or read it", later=True) from None
 
 
@@ -294,5 +301,6 @@ def _named(key: Key) -> dict[str, Mapping[str, object]]:
 
 
 def _document(data: bytes) -> web.Response:
+    # A proxy that keeps it would hand a cluster's keys to the next machine of that name.
     headers = {"Cache-Control": "no-store", "Content-Type": "application/json"}
     return web.Response(body=data, headers=headers)

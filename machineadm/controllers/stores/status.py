@@ -22,7 +22,9 @@ from machineadm.controllers.stores.port import STORE_ANNOTATION, StoreError
 EVERY: Final = 60.0
 """Seconds after which a store is asked again whether it is there."""
 
+# How soon a new leader looks at all stores; a standby's look asks nobody.
 _STANDBY: Final = 5.0
+# Two, so that one store that does not answer within its timeout does not hold up the others.
 _WORKERS: Final = 2
 
 _LOG = logging.getLogger(__name__)
@@ -74,6 +76,8 @@ class StoreKeeper:
             return
         said = await self._said(one)
         kept = f"{HTTP_STORES.kind}/{one.name}"
+        # Counted by the annotations: the store itself lists nothing, and its count would be of
+        # other clusters as well.
         objects = sum(
             1
             for each in self._bootstraps
@@ -81,6 +85,7 @@ class StoreKeeper:
         )
         now = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         status = _status(one, said, objects, now)
+        # An apply that changes nothing costs as much as one that does.
         if status == _owned(one):
             return
         body = {
@@ -97,6 +102,7 @@ class StoreKeeper:
             store = await self._stores.opened(
                 one.namespace, INFRASTRUCTURE_GROUP, HTTP_STORES.kind, one.name
             )
+        # Whether it is reachable cannot be asked without what it is asked with.
         except StoreError as error:
             unknown: _Said = ("Unknown", error.reason, "")
             return {
@@ -131,6 +137,7 @@ class StoreKeeper:
             finally:
                 self.queue.done(key, failed=failed)
                 if self._stores.objects.get(key) is not None and not failed:
+                    # A timer, since no event says that a server on the network went away.
                     self.queue.add_after(key, EVERY if self._works() else _STANDBY)
 
     def _changed(self, old: StoreObject | None, new: StoreObject | None) -> None:
@@ -143,6 +150,7 @@ class StoreKeeper:
 
 
 def _status(one: StoreObject, said: Mapping[str, _Said], objects: int, now: str) -> dict[str, Any]:
+    # The first that is wrong, in their order: credentials before the network.
     wrong = [value for value in said.values() if value[0] != "True"]
     whole = {"Ready": wrong[0] if wrong else ("True", "Ready", "")} | dict(said)
     there = {condition.type: condition for condition in one.conditions}

@@ -20,6 +20,7 @@ REPORT: Final = "PUT:status"
 _SKEW: Final = 300
 """Seconds that the clocks of manager and store may differ."""
 
+# Above any token of ours; a longer one is not worth an HMAC.
 _LONGEST: Final = 2048
 
 # Only what is written here is ever accepted: no other algorithm, no `none`, no key that the token names itself.
