@@ -34,6 +34,9 @@ NOT_DRAWN: Final = frozenset(
         "node-labels", "register-with-taints",
         # The names of controllers are no option's, but those of the whole program.
         "controllers",
+        # Up to 1.33 the programs take these from the flags of the process, not from their options, and the judge is many programs in one.
+        "cloud-provider-gce-lb-src-cidrs", "cloud-provider-gce-l7lb-src-cidrs",
+        "default-not-ready-toleration-seconds", "default-unreachable-toleration-seconds",
     ]
 )  # fmt: skip
 """Flags that are left out."""

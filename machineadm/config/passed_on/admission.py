@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -104,6 +103,13 @@ def _documents(name: str, minor: int) -> dict[tuple[str, str], str]:
     }
 
 
+def _is_version(text: str) -> bool:
+    """Whether ParseVersion of pod-security-admission takes it: v1 and a minor version, without a patch."""
+    major, _, minor = text.partition(".")
+    plain = minor.isascii() and minor.isdecimal() and len(minor) <= 9
+    return major == "v1" and plain and minor == str(int(minor))
+
+
 _LEVELS: Final = ("privileged", "baseline", "restricted")
 
 
@@ -112,9 +118,7 @@ def _pod_security(document: dict[str, Any], path: str) -> Iterator[Finding]:
     for mode in ("enforce", "audit", "warn"):
         yield from one_of(defaults, mode, at, *_LEVELS)
         version = text(defaults, f"{mode}-version")
-        # ParseVersion of pod-security-admission: latest, or v1 and a minor version, without a
-        # patch.
-        if version and not re.fullmatch(r"latest|v1\.([0-9]|[1-9][0-9]{1,8})", version):
+        if version and version != "latest" and not _is_version(version):
             yield refused(
                 child(at, f"{mode}-version"), "must be latest, or a version such as v1.34"
             )

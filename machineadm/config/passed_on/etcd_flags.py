@@ -54,6 +54,7 @@ _BECAME_GATES: Final = {
 }
 """Arguments of etcd 3.6 that do not go with the gate that they became."""
 
+_CHECKPOINT: Final = "experimental-enable-lease-checkpoint"
 _DISCOVERY: Final = ("discovery", "discovery-srv", "discovery-endpoints")
 _SECOND_DISCOVERY: Final = (
     "discovery-token", "discovery-endpoints", "discovery-cert", "discovery-key", "discovery-cacert", "discovery-user", "discovery-password",
@@ -162,6 +163,8 @@ def problems(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
             yield "enable-log-rotation", "needs one file in log-outputs"
     if minor >= _FIRST_OF["3.6"]:
         yield from _gates(given, minor)
+    elif given.get(f"{_CHECKPOINT}-persist") in _TRUE and given.get(_CHECKPOINT) not in _TRUE:
+        yield f"{_CHECKPOINT}-persist", f"needs {_CHECKPOINT}=true"
 
 
 def _gates(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
@@ -185,7 +188,7 @@ def _gates(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
     # Both gates of leases are alpha.
     everything = on.get("AllAlpha", False)
     if on.get("LeaseCheckpointPersist", everything) and not on.get("LeaseCheckpoint", everything):
-        here = "experimental-enable-lease-checkpoint-persist"
+        here = f"{_CHECKPOINT}-persist"
         yield (
             (here if here in given else "feature-gates"),
             "LeaseCheckpointPersist needs LeaseCheckpoint",

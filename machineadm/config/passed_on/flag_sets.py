@@ -63,6 +63,7 @@ def problems(
         yield from _oidc(given, others)
         yield from _authorization(given, others)
         yield from _coordinated(given)
+        yield from _cloud(given, minor)
         yield from _ports(given)
         yield from _fairness(given)
         # Deprecated, and kubeadm always gives the newer one.
@@ -142,6 +143,32 @@ def _gated(program: str, given: Mapping[str, str], minor: int) -> Iterator[tuple
     for name, gate in _NEED_GATES.items():
         if given.get(name) and not is_on(gate, program, minor, gates):
             yield name, f"needs the feature gate {gate}"
+
+
+_IN_TREE: Final[Mapping[int, Container[str]]] = {29: ("azure", "gce", "vsphere"), 30: ("gce",)}
+"""The cloud providers that are still compiled in, by minor version."""
+
+_WITHOUT_CLOUDS: Final = ("DisableCloudProviders", "DisableKubeletCloudCredentialProviders")
+
+
+def _cloud(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
+    """Of the API server up to 1.32; what a later one does not have is told as an unknown argument."""
+    name = "cloud-provider"
+    value, gates = given.get(name, ""), _gates(given.get("feature-gates", ""))
+    states = {gate: is_on(gate, "kube-apiserver", minor, gates) for gate in _WITHOUT_CLOUDS}
+    if not value or minor > _LAST_CLOUD:
+        return
+    if value == "external":
+        yield from ((name, f"needs the feature gate {gate}") for gate in states if not states[gate])
+    elif value in _IN_TREE.get(minor, ()):
+        yield from (
+            (name, f"needs {gate}=false in feature-gates") for gate in states if states[gate]
+        )
+    else:
+        yield name, "must be external, or left out"
+
+
+_LAST_CLOUD: Final = 32
 
 
 def _gates(text: str) -> dict[str, bool]:

@@ -116,15 +116,22 @@ def _quantity(value: str) -> str:
 def port_range(value: str) -> tuple[int, int] | None:
     """First and last of a range of ports; None if it is not one."""
     text = value.strip()
-    if found := re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", text):
-        return int(found[1]), int(found[2])
+    first, sign, rest = text.partition("-" if "-" in text else "+")
+    if not all(
+        each.isascii() and each.isdecimal() and len(each) <= 9 for each in (first, rest or first)
+    ):
+        return None
+    if not sign:
+        return int(first), int(first)
+    if not rest:
+        return None
     # base+size of utilnet.ParsePortRange, whose end is cut at the last port.
-    if found := re.fullmatch(r"([0-9]{1,9})\+([0-9]{1,9})", text):
-        return int(found[1]), min(int(found[1]) + int(found[2]), _LAST_PORT)
-    return (int(text), int(text)) if re.fullmatch(r"[0-9]{1,9}", text) else None
+    last = int(rest) if sign == "-" else min(int(first) + int(rest), _LAST_PORT)
+    return int(first), last
 
 
-def _port_range(value: str) -> str:
+def port_range_problem(value: str) -> str:
+    """What is wrong with a range of ports; empty if nothing is, or if there is none."""
     found = port_range(value)
     if found is None:
         return "must be a range of ports such as 30000-32767" if value.strip() else ""
@@ -199,7 +206,7 @@ _TYPES: Final[Mapping[str, Callable[[str], str]]] = {
     "stringToString": _pairs,
     "mapStringBool": _switches,
     "quantity": _quantity,
-    "portRange": _port_range,
+    "portRange": port_range_problem,
     "pattern=N,...": _levels,
     "namedCertKey": _certificate,
     "int32Slice": _curves,

@@ -82,6 +82,11 @@ def problems(
     # 0 means the default.
     if sync is not None and sync < 0:
         yield refused(child(path, "configSyncPeriod"), "must be more than 0s")
+    if minor < _PORT_RANGE_IGNORED and text(document, "portRange"):
+        from machineadm.config.passed_on.flags import port_range_problem
+
+        if problem := port_range_problem(text(document, "portRange")):
+            yield refused(child(path, "portRange"), problem)
     yield from _addresses(document, path, minor)
     yield from metrics_version(document, path, minor)
     place = child(path, "logging")
@@ -168,6 +173,8 @@ def _local(document: dict[str, Any], path: str, minor: int) -> Iterator[Finding]
         yield refused(at, "must be one range, or one of IPv4 and one of IPv6")
 
 
+# Nothing has used it since userspace proxying went, and from here on it is not looked at either.
+_PORT_RANGE_IGNORED: Final = 31
 _MORE_KEYWORDS: Final = 37
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from machineadm.api.finding import Finding
 from machineadm.config.passed_on.logging import logging, metrics_version, tracing
 from machineadm.config.passed_on.values import (
+    UNIT,
     Once,
     amount,
     between,
@@ -304,7 +305,7 @@ def _threshold(
     # Of the capacity, so at most 100.
     share = value.removesuffix("%") if isinstance(value, str) and value.endswith("%") else None
     found = amount(value if share is None else share)
-    if found is None or found < 0 or (share is not None and found > 100):
+    if found is None or found < 0 or (share is not None and found > 100 * UNIT):
         yield refused(at, "is not an amount such as 100Mi, or a share such as 10%")
     # The threshold parser takes 0% and 100% for "off", but an amount must be positive.
     elif share is None and found == 0 and name != "evictionMinimumReclaim":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -87,8 +86,7 @@ def tracing(document: dict[str, Any], path: str) -> Iterator[Finding]:
     at = child(path, "endpoint")
     # gRPC's syntax of targets: without a scheme it is a name for DNS.
     whole = endpoint if "//" in endpoint else f"dns://{endpoint}"
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", whole)
-    if scheme is None or scheme[1].lower() not in ("dns", "unix", "unix-abstract"):
+    if whole.partition(":")[0].lower() not in ("dns", "unix", "unix-abstract"):
         yield refused(at, "must be host:port, dns:, unix: or unix-abstract:, without http")
     elif not is_url(whole):
         yield refused(at, "is not host:port")

@@ -55,6 +55,7 @@ def problems(
     }
     yield from pod_containers.containers(spec, at, names, minor)
     yield from _references(spec, at, minor)
+    yield from _claims(spec, at, minor)
 
 
 _FINALIZERS: Final = ("kubernetes", "orphan", "foregroundDeletion")
@@ -334,6 +335,34 @@ def _references(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding
             for name, what in _PROJECTED.items():
                 if name in source:
                     yield _reference(child(place, name), what)
+
+
+_FLAT_CLAIMS: Final = 31
+"""The first minor version in which a claim has no `source` around its names."""
+
+
+def _claims(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
+    """Claims of resources, where the kubelet does not refuse a static pod that has any."""
+    if is_on("PreventStaticPodAPIReferences", "kubelet", minor, {}):
+        return
+    seen = Once()
+    for claim, at in maps(spec, "resourceClaims", path):
+        yield from required(claim, at, "name")
+        name = text(claim, "name")
+        if name and not is_label(name):
+            yield refused(child(at, "name"), "must be lower-case letters, digits and hyphens")
+        yield from seen.again(name, child(at, "name"))
+        flat = minor >= _FLAT_CLAIMS
+        source, below = (claim, at) if flat else (mapping(claim, "source"), child(at, "source"))
+        named = [each for each in _CLAIM_NAMES if source.get(each) is not None]
+        if len(named) != 1:
+            yield refused(below, f"must have one of {' and '.join(_CLAIM_NAMES)}")
+        for each in named:
+            if isinstance(source[each], str) and not is_subdomain(source[each]):
+                yield refused(child(below, each), "is not a DNS name")
+
+
+_CLAIM_NAMES: Final = ("resourceClaimName", "resourceClaimTemplateName")
 
 
 def _env_references(container: dict[str, Any], path: str) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from machineadm.api.finding import Finding
 from machineadm.config.passed_on.pod_volumes import descends, field_reference, resource_reference
 from machineadm.config.passed_on.values import (
+    UNIT,
     Once,
     amount,
     between,
@@ -294,6 +295,9 @@ def _file_reference(
 def _is_variable(name: str, minor: int) -> bool:
     if minor >= _BY_GATES:
         return _is_relaxed(name)
+    # Nearly all are names of Python, too, and no pattern needs to be compiled.
+    if name.isascii() and name.isidentifier():
+        return True
     return re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", name) is not None and not (
         name == "." or name.startswith("..")
     )
@@ -494,11 +498,11 @@ def resource(name: str, value: Any, path: str) -> Iterator[Finding]:
         yield refused(path, "is not a resource", "cpu, memory, ephemeral-storage, or example.com/a")
     elif found is not None and found < 0:
         yield refused(path, "must not be negative")
-    elif found is not None and _is_extended(name) and found.denominator != 1:
+    elif found is not None and _is_extended(name) and found % UNIT:
         yield refused(path, "must be a whole number")
     elif found is not None and name.startswith(_HUGE_PAGES):
         size = amount(name.removeprefix(_HUGE_PAGES))
-        if size is None or size <= 0 or size.denominator != 1 or found % size:
+        if size is None or size <= 0 or size % UNIT or found % size:
             yield refused(path, "must be a multiple of the size of the pages")
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Any, Final
 
 from machineadm.api.finding import Finding
 from machineadm.api.pruned import PRUNED
 from machineadm.config.paths import child
 from machineadm.config.rules.model import finding
-from machineadm.config.upstream.walk import duration_seconds
+from machineadm.config.upstream.walk import billionths, duration_seconds
 
 # One code for all: the reader's own rules are hundreds, and what to do is in each message.
 REFUSED: Final = "MA1440"
@@ -162,33 +161,15 @@ class Once:
         self._seen.add(value)
 
 
-# Powers of ten of resource.Quantity; K is not among them, and Ki is.
-_FACTORS: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY: Final = "KMGTPE"
+UNIT: Final = 10**9
+"""What `amount` counts one as."""
 
 
-def amount(value: Any) -> Fraction | None:
-    """Parse a quantity as Kubernetes does; None if it is not one."""
+def amount(value: Any) -> int | None:
+    """A quantity in billionths, as Kubernetes counts it; None if it is not one."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        # A float of YAML: exact as it is, and what is compared is exact, too.
-        return Fraction(value)
-    # A bound: Fraction computes exactly, and a million digits take minutes.
-    if not isinstance(value, str) or len(value) > 64:
-        return None
-    found = re.fullmatch(
-        r"([+-]?[0-9.]+)(?:([KMGTPE])i|([numkMGTPE])|[eE]([+-]?[0-9]{1,3}))?", value
-    )
-    if not found:
-        return None
-    number_, binary, decimal, exponent = found.groups()
-    try:
-        base = Fraction(number_)
-    except ValueError:
-        return None
-    if binary:
-        return base * int(1024 ** (_BINARY.index(binary) + 1))
-    power = _FACTORS[decimal] if decimal else int(exponent or 0)
-    return Fraction(base * Fraction(10) ** power)
+        value = repr(value)  # 0.1 is a tenth to Kubernetes, and not what a float makes of it
+    return billionths(value) if isinstance(value, str) else None
 
 
 def labels(value: Any, name: str, path: str) -> Iterator[Finding]:
@@ -244,8 +225,22 @@ _HOST: Final = (
 """What Go takes for a host and a port (net/url)."""
 
 
+_PLAIN: Final = _ANY | frozenset("/._-")
+
+
 def is_url(url: str) -> bool:
     """Whether Go reads it as a URL."""
+    # Most have nothing but letters, digits and dots in them, and no pattern needs to be compiled.
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    name, colon, port = host.partition(":")
+    if (
+        scheme.isalpha()
+        and set(scheme + name + path) <= _PLAIN
+        and (port.isdecimal() if colon else True)
+        and url.isascii()
+    ):
+        return True
     if re.search(r"[\x00-\x1f\x7f]", url):
         return False
     rest = url.partition("#")[0].partition("?")[0]

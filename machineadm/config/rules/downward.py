@@ -35,7 +35,8 @@ VOLUME_FIELDS: Final = (
 
 _SUBSCRIPT: Final = r"metadata\.(annotations|labels)\['(.*)'\]"
 
-_RESOURCE: Final = r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.*)"
+_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
+_HUGE_PAGES: Final = "hugepages-"
 # validContainerResourceDivisorForCPU and its twins: the only units that the kubelet shows amounts
 # in.
 _CPU_DIVISORS: Final = ("1m", "1")
@@ -63,7 +64,8 @@ def field_problem(path: str, fields: tuple[str, ...]) -> str:
 
 def is_resource(name: str) -> bool:
     """Whether it is a resource of a container: `limits.cpu`."""
-    return re.fullmatch(_RESOURCE, name) is not None
+    part, _, kind = name.partition(".")
+    return part in ("limits", "requests") and (kind in _RESOURCES or kind.startswith(_HUGE_PAGES))
 
 
 def divisor_problem(resource: str, divisor: str) -> str:
@@ -75,7 +77,7 @@ def divisor_problem(resource: str, divisor: str) -> str:
     """
     # hugepages-cpu is not a name, so the ending decides.
     allowed = _CPU_DIVISORS if resource.endswith(".cpu") else _DIVISORS
-    if _canonical(divisor) in (*allowed, "0"):
+    if divisor in (*allowed, "0") or _canonical(divisor) in (*allowed, "0"):
         return ""
     return f"must be one of {', '.join(allowed)}"
 

@@ -33,6 +33,9 @@ def is_host(text: str) -> bool:
 
 def is_variable_name(text: str) -> bool:
     """Whether it is the name of a variable by Kubernetes' older, strict rule (IsEnvVarName of k8s.io/apimachinery)."""
+    # Nearly all are names of Python, too, and no pattern needs to be compiled.
+    if text.isascii() and text.isidentifier():
+        return True
     return re.fullmatch(r"([A-Za-z_-]|\.[A-Za-z0-9_-])[A-Za-z0-9._-]*", text) is not None
 
 

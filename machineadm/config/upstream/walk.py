@@ -17,8 +17,38 @@ _LONGEST: Final = 128
 """Longer texts are not tried against patterns: nobody's length of time or amount is that long."""
 
 # time.ParseDuration; micro has two code points, U+00B5 and U+03BC, and both are read.
-_DURATION: Final = r"[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|[u\u00b5\u03bc]s|ms|s|m|h))+)"
-_QUANTITY: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
+_UNITS: Final = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "\u00b5s": 1e-6,
+    "\u03bcs": 1e-6,
+    "ms": 1e-3,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+}
+_LONGEST_TIME: Final = (1 << 63) / 1e9
+"""Seconds: Go counts nanoseconds in 63 bits, which is 292 years."""
+
+_DIGITS: Final = "0123456789"
+_FEW: Final = 18
+"""Digits of a number that fits 63 bits."""
+_HIGHEST: Final = 999
+"""Of powers of ten, beyond which two quantities need not be told apart."""
+# Powers of ten of resource.Quantity; K is not among them, and Ki is.
+_POWERS: Final = {
+    "": 0,
+    "n": -9,
+    "u": -6,
+    "m": -3,
+    "k": 3,
+    "M": 6,
+    "G": 9,
+    "T": 12,
+    "P": 15,
+    "E": 18,
+}
+_BINARY: Final = {f"{letter}i": 10 * power for power, letter in enumerate("KMGTPE", 1)}
 # RFC 3339 as metav1.Time reads it, with a zone.
 _TIME: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -37,24 +67,64 @@ _INTEGERS: Final = {
 """Bits of a number without its sign; negative where it may not be negative."""
 
 
+# Without patterns: a machine's first start would have to compile them, which takes longer than all the texts of a document.
 def duration_seconds(text: object) -> float | None:
     """Return the signed length of a duration as Go parses it; None if it is not one."""
-    if not isinstance(text, str) or not _matches(_DURATION, text):
+    if not isinstance(text, str) or len(text) > _LONGEST:
         return None
-    units = {
-        "ns": 1e-9,
-        "us": 1e-6,
-        "\u00b5s": 1e-6,
-        "\u03bcs": 1e-6,
-        "ms": 1e-3,
-        "s": 1,
-        "m": 60,
-        "h": 3600,
-    }
-    parts = re.findall(r"([0-9.]+)(ns|[u\u00b5\u03bc]s|ms|s|m|h)", text)
-    return sum(float(number) * units[unit] for number, unit in parts) * (
-        -1 if text.startswith("-") else 1
-    )
+    rest = text[1:] if text[:1] in ("+", "-") else text
+    if rest == "0":
+        return 0.0
+    if not rest:
+        return None
+    total = 0.0
+    while rest:
+        number, rest = _number_before(rest)
+        unit = rest[: len(rest) - len(rest.lstrip("nu\u00b5\u03bcmsh"))]
+        if not number or unit not in _UNITS:
+            return None
+        total += float(number) * _UNITS[unit]
+        rest = rest[len(unit) :]
+    if total > _LONGEST_TIME:
+        return None
+    return -total if text.startswith("-") else total
+
+
+def _number_before(text: str) -> tuple[str, str]:
+    """The decimal number that a text begins with, empty if there is none, and the rest."""
+    rest = text.lstrip(_DIGITS + ".")
+    number = text[: len(text) - len(rest)]
+    fits = number.count(".") <= 1 and number not in ("", ".")
+    return (number if fits else ""), rest
+
+
+def billionths(text: str) -> int | None:
+    """Return a quantity as Kubernetes counts it, in billionths of its unit; None if it is not one.
+
+    What is smaller than a billionth is rounded away from zero.
+    """
+    # A bound: nobody's amount is that long, and a million digits take minutes.
+    if len(text) > _LONGEST:
+        return None
+    number, suffix = _number_before(text[1:] if text[:1] in ("+", "-") else text)
+    if not number:
+        return None
+    whole, _, decimals = number.partition(".")
+    count, shift, down = int(whole + decimals), 9, len(decimals)
+    if suffix in _BINARY:
+        count <<= _BINARY[suffix]
+    elif suffix in _POWERS:
+        shift += _POWERS[suffix]
+    else:
+        exponent = suffix[1:]
+        digits = exponent[1:] if exponent[:1] in ("+", "-") else exponent
+        if suffix[:1] not in ("e", "E") or digits.strip(_DIGITS) or not 0 < len(digits) <= _FEW:
+            return None
+        # Kubernetes cuts what is beyond its range, too; powers of a million digits take minutes.
+        shift += max(-_HIGHEST, min(_HIGHEST, int(exponent)))
+    shift -= down
+    found: int = count * 10**shift if shift >= 0 else -(-count // 10**-shift)
+    return -found if text.startswith("-") else found
 
 
 def _matches(pattern: str, text: str) -> bool:
@@ -85,7 +155,8 @@ def _wrong_number(value: object) -> str:
 def _wrong_duration(value: object) -> str:
     if not isinstance(value, str):
         return f"expects a string such as 30s, got {_what(value)}"
-    return "" if _matches(_DURATION, value) else "is not a length of time such as 30s or 1h30m"
+    fits = duration_seconds(value) is not None
+    return "" if fits else "is not a length of time such as 30s or 1h30m"
 
 
 def _wrong_log_interval(value: object) -> str:
@@ -97,7 +168,7 @@ def _wrong_quantity(value: object) -> str:
         return ""
     if not isinstance(value, str):
         return f"expects an amount such as 100Mi, got {_what(value)}"
-    return "" if _matches(_QUANTITY, value) else "is not an amount such as 100Mi or 500m"
+    return "" if billionths(value) is not None else "is not an amount such as 100Mi or 500m"
 
 
 def _wrong_time(value: object) -> str:

@@ -345,6 +345,32 @@ def test_a_gate_that_is_on_without_what_it_needs_is_refused_from_1_35() -> None:
     ]
 
 
+def test_a_cloud_of_the_api_server_is_none_that_is_compiled_in_no_more() -> None:
+    """The API server has the argument up to 1.32; 1.30 still has gce where two gates are off."""
+    gates = (
+        "feature-gates",
+        "DisableCloudProviders=false,DisableKubeletCloudCredentialProviders=false",
+    )
+
+    for minor in (29, 30, 31, 32):
+        assert of_values("kube-apiserver", ("cloud-provider", "preload"), minor=minor) == [
+            "[0].value"
+        ]
+        assert of_values("kube-apiserver", ("cloud-provider", "external"), minor=minor) == []
+        assert of_values("kube-apiserver", ("cloud-provider", "gce"), minor=minor) != []
+    assert of_values("kube-apiserver", ("cloud-provider", "gce"), gates, minor=30) == []
+    assert of_values("kube-apiserver", ("cloud-provider", "external"), gates, minor=30) != []
+
+
+def test_a_lease_that_outlives_its_leader_needs_checkpoints_in_every_etcd() -> None:
+    needed = ("experimental-enable-lease-checkpoint", "true")
+    alone = ("experimental-enable-lease-checkpoint-persist", "T")
+
+    for minor in (30, 34):
+        assert of_values("etcd", alone, minor=minor) == ["[0].value"]
+        assert of_values("etcd", alone, needed, minor=minor) == []
+
+
 APART = [
     ("kube-apiserver", [("oidc-username-claim", "sub")], [("oidc-issuer-url", "https://a.example"), ("oidc-client-id", "a")]),
     ("kube-apiserver", [("authorization-policy-file", "/a")], [("authorization-mode", "Node,RBAC,ABAC")]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from machineadm.agent.intake import examine
 from machineadm.config import upstream
 from machineadm.config.passed_on import judged
+from machineadm.config.upstream.walk import billionths, duration_seconds
 from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR, STRUCTURED_MINOR
 from machineadm.sources.stream import Stream
 from tests.passed_on_cases import DROP, KUBELET, POD, RIGHT, Case, cases, changed
@@ -176,6 +179,97 @@ def test_long_texts_are_measured_before_they_are_matched() -> None:
         "reservedSystemCPUs",
     }
     assert len(said(pod, "Pod")) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "gpu"},
+        {"name": "gpu", "source": {}},
+        {"name": "gpu", "source": {"resourceClaimName": "a", "resourceClaimTemplateName": "a"}},
+        {"name": "gpu", "source": {"resourceClaimName": "A"}},
+        {"name": "gpu.1", "source": {"resourceClaimName": "a"}},
+        {"source": {"resourceClaimName": "a"}},
+    ],
+)
+def test_a_claim_of_resources_has_a_name_and_one_source(wrong: dict[str, Any]) -> None:
+    """1.30 starts a static pod with claims, and from 1.31 on their names are in the claim itself."""
+    right = {"name": "gpu", "source": {"resourceClaimName": "a"}}
+    later = {"name": "gpu", "resourceClaimName": "a"}
+
+    assert said(changed(POD, "spec.resourceClaims", [right]), "Pod", 30) == []
+    assert said(changed(POD, "spec.resourceClaims", [later]), "Pod", 31) == []
+    assert said(changed(POD, "spec.resourceClaims", [right, right]), "Pod", 30) != []
+    assert len(said(changed(POD, "spec.resourceClaims", [wrong]), "Pod", 30)) == 1
+    moved = {**wrong, **wrong.get("source", {})}
+    moved.pop("source", None)
+    assert len(said(changed(POD, "spec.resourceClaims", [moved]), "Pod", 31)) == 1
+
+
+@pytest.mark.parametrize("given", ["..a", "2-1", "1-70000", "a:1", "1-2-3", "-1"])
+def test_a_range_of_ports_is_one_where_kube_proxy_looks_at_it(given: str) -> None:
+    document = copy.deepcopy(RIGHT["KubeProxyConfiguration"])
+    places = {minor: said(document | {"portRange": given}, KUBE_PROXY, minor) for minor in MINORS}
+
+    for minor, told in places.items():
+        expected = ["portRange"] if minor <= 30 else []
+        assert [path for path, _message in told if path == "portRange"] == expected
+    for right in ("", "0", "30000-32767", "1+2", " 80 "):
+        assert not [
+            path
+            for path, _ in said(document | {"portRange": right}, KUBE_PROXY, 30)
+            if path == "portRange"
+        ]
+
+
+KUBE_PROXY = "KubeProxyConfiguration"
+
+
+def test_amounts_and_lengths_of_time_are_those_that_kubernetes_reads() -> None:
+    """Beside the patterns of their grammar, over all texts of a few of its letters."""
+    number = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+    amount = re.compile(rf"{number}([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?")
+    time = re.compile(r"[+-]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|[u\u00b5\u03bc]s|ms|s|m|h))+)")
+    for length in range(6):
+        for letters in itertools.product("+-10.eEKim", repeat=length):
+            text = "".join(letters)
+            assert (billionths(text) is not None) == (amount.fullmatch(text) is not None), text
+        for letters in itertools.product("-10.msnuh\u00b5", repeat=length):
+            text = "".join(letters)
+            assert (duration_seconds(text) is not None) == (time.fullmatch(text) is not None), text
+
+
+def test_a_length_of_time_is_one_that_go_can_count() -> None:
+    longest, longer = "2562047h47m16.8s", "2562048h"
+
+    assert duration_seconds(longest) is not None
+    assert duration_seconds(f"-{longest}") is not None
+    for text in (longer, f"-{longer}", "9" * 100 + "s", "2562047h60m"):
+        assert duration_seconds(text) is None
+        told = said(KUBELET | {"streamingConnectionIdleTimeout": text}, "KubeletConfiguration")
+        assert [path for path, _message in told] == ["streamingConnectionIdleTimeout"]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("1", 10**9),
+        ("-1.5", -15 * 10**8),
+        ("100Mi", 100 * 1024**2 * 10**9),
+        ("0.5Ki", 512 * 10**9),
+        ("250m", 25 * 10**7),
+        ("1e3", 10**12),
+        ("1E3", 10**12),
+        ("1E", 10**27),
+        ("1n", 1),
+        ("0.1n", 1),
+        ("-0.1n", -1),
+        ("1e-10", 1),
+        ("1e-999999999", 1),
+    ],
+)
+def test_an_amount_is_counted_in_billionths_and_rounded_up(text: str, count: int) -> None:
+    assert billionths(text) == count
 
 
 def test_no_value_is_repeated_in_a_message() -> None:
