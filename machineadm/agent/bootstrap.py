@@ -76,6 +76,7 @@ def bootstrap(
             # Events as of a run, so that whoever reads progress sees each step.
             ending = replay(context, looks, reporter.observe)
         if ending.complete and request.mode == "provisioning":
+            _judge(ready.configuration, machine, reporter)
             # The record before the sentinel: a reader of the sentinel relies on a success that
             # lasts.
             ready.journal.succeeded(identity)
@@ -92,6 +93,17 @@ def _unsuitable(request: Request, ready: Ready, host: Host) -> tuple[HostError, 
     if request.mode != "provisioning" or host.files.stat(_KUBELET_CONF) is not None:
         return ()
     return unsuitable(ready.configuration, ready.facts, host)
+
+
+def _judge(configuration: Configuration, machine: Machine, reporter: Reporter) -> None:
+    """Put the evidence of compliance profiles into the report. Imports nothing where there are none."""
+    linux = configuration.machine.linux_configuration
+    if linux is None or not linux.compliance_profiles:
+        return
+    from machineadm.agent.compliance import evidence
+
+    # A run whose machine fails a control has not failed: plain kubeadm would never succeed then.
+    reporter.judged(evidence(linux.compliance_profiles, machine.host, machine.redactor))
 
 
 def _refuse(error: HostError) -> None:

@@ -100,6 +100,7 @@ def collect(machine: Machine, *, given: Sequence[Stream] = ()) -> Bundle:
         "status-kept.json": lambda: _state(host, STATUS, durable=True),
         "journal.jsonl": lambda: _state(host, JOURNAL, durable=True),
         "owned.txt": lambda: _owned(host, facts),
+        "compliance.json": lambda: _compliance(machine),
     }
     for name, make in makers.items():
         try:
@@ -221,6 +222,22 @@ def _machine(host: Host, facts: Facts) -> str:
         "osRelease": release,
     }
     return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
+
+
+def _compliance(machine: Machine) -> str:
+    """How the controls of the last run's compliance profiles stand now; of `cis` if it had none."""
+    from machineadm.agent.compliance import again
+    from machineadm.reporting.sinks import read_status
+
+    try:
+        status = read_status(machine.host.state)
+    except ValueError:
+        status = None  # somebody else's; the archive has it as it is
+    found = again(status.compliance if status is not None else (), machine.host, machine.redactor)
+    # Of a machine that is no node yet there is nothing to say, and no line for each control.
+    if not any(one.state in ("Holds", "Fails") for report in found for one in report.controls):
+        return ""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
 
 
 def _owned(host: Host, facts: Facts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from machineadm.cli.options import duration
@@ -10,8 +11,9 @@ from machineadm.errors import ConfigError, HostError, InterruptedRunError
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
 
-    from machineadm.api.v1alpha1.status import BootstrapStatus
+    from machineadm.api.v1alpha1.status import BootstrapStatus, ComplianceReport
     from machineadm.cli.options import Parser
     from machineadm.host.ports import Host, State
 
@@ -25,6 +27,16 @@ CUT_OFF = """\
 machineadm: MA6010 the run that wrote this report was cut off
   hint: rerun the same command, it resumes; after a reboot machineadm-resume.service does that
 """
+
+_COUNTED = {
+    "Fails": "fail",
+    "Unknown": "unknown",
+    "Excepted": "excepted",
+    "People": "for people",
+    "NotHere": "not here",
+    "Holds": "hold",
+}
+"""Every state of a control, zeros included: "0 fail" is what one looks for."""
 
 RUNNING = 9
 # BootstrapStatus' phases that are followed by none; every other one means that a run is going on or
@@ -154,11 +166,23 @@ def render(status: BootstrapStatus, *, warnings: bool = False) -> str:
         field = f" {warning.path}:" if warning.path else ""
         lines.append(f"warning: {warning.code}{field} {warning.message}")
         lines += [f"  hint: {warning.hint}"] if warning.hint else []
+    for report in status.compliance:
+        lines += _compliance(report)
     if status.error:
         lines.append(f"{status.error.code} {status.error.message}")
         lines += [f"  hint: {status.error.hint}"] if status.error.hint else []
     # The report's texts come from kubeadm, plugins and servers.
     return "".join(printable(line) + "\n" for line in lines)
+
+
+def _compliance(report: ComplianceReport) -> Iterator[str]:
+    """The counts, and the controls that a person must look at; JSON has all of them."""
+    counts: Counter[str] = Counter(one.state for one in report.controls)
+    told = ", ".join(f"{counts[state]} {word}" for state, word in _COUNTED.items())
+    yield f"compliance {report.profile}: {report.edition}, {report.judged_at}: {told}"
+    for one in report.controls:
+        if one.state in ("Fails", "Unknown") and one.scored:
+            yield f"  {one.id:9} {one.state:8} {': '.join(part for part in (one.where, one.found) if part)}"
 
 
 def render_log(status: BootstrapStatus) -> str:

@@ -68,8 +68,9 @@ TABLE: dict[str, Code] = {
         "Set it where the hint says, or decide that it need not hold.",
     ),
     "MA4633": Code(
-        "a file of Kubernetes cannot be read (compliance)",
-        "A static pod, or the kubelet's configuration or list of arguments, is not what its reader takes, so nothing can be said of it.",
-        "Its own reader would refuse it, too: look at the file.",
+        "a control cannot be judged, since what would show it cannot be read (compliance)",
+        "A static pod, or the kubelet's configuration or list of arguments, is not what its reader takes, or an ordinary user must not read it, "
+        "so nothing can be said of the controls that it would show. All others are judged.",
+        "Run the check as root; if that is not it, look at the file: its own reader would refuse it, too.",
     ),
 }

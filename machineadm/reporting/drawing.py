@@ -224,6 +224,11 @@ def _page(status: BootstrapStatus, phases: Phases) -> Iterator[str]:
             "Conditions",
             ((one.type, one.status, one.reason, one.message) for one in status.conditions),
         )
+    for report in status.compliance:
+        yield from _table(
+            f"Compliance {report.profile}",
+            ((one.id, one.state, one.where, one.found, one.set_by) for one in report.controls),
+        )
     if status.warnings:
         yield from _table(
             "Warnings", ((one.code, one.path, one.message, one.hint) for one in status.warnings)
@@ -232,7 +237,8 @@ def _page(status: BootstrapStatus, phases: Phases) -> Iterator[str]:
 
 
 def _table(title: str, rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f'<h2>{title}</h2>\n<table id="{title.lower()}"><tbody>\n'
+    name = title.lower().replace(" ", "-")
+    yield f'<h2>{title}</h2>\n<table id="{name}"><tbody>\n'
     for cells in rows:
         yield f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>\n"
     yield "</tbody></table>\n"

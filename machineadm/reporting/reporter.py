@@ -49,6 +49,7 @@ _PATIENCE = 0.3
 INTERNAL_HINT = f"this is a bug in machineadm, please report it with {TRACE} from the run directory"
 
 if TYPE_CHECKING:
+    from machineadm.api.v1alpha1.status import ComplianceReport
     from machineadm.reporting.elsewhere import Elsewhere
 
 Announce = Callable[[str], None]
@@ -179,6 +180,10 @@ class Reporter:
         self._status = with_condition(
             self._status, FIPS_MODE, said, reason, message, time=self._now()
         )
+
+    def judged(self, reports: tuple[ComplianceReport, ...]) -> None:
+        """Note what the controls of compliance profiles found."""
+        self._status = msgspec.structs.replace(self._status, compliance=reports)
 
     def observe(self, event: Event) -> None:
         """Take an event: compute the next status, and write it if possible."""

@@ -14,6 +14,7 @@ import msgspec
 from machineadm.actions.compliance.looking import Machine
 from machineadm.actions.compliance.verdicts import Answer, judged
 from machineadm.config.catalogues import Catalogue, Control, catalogue
+from machineadm.errors import HostError
 from machineadm.host.ports import Host
 
 __all__ = ["Catalogue", "Control", "Judged", "audit", "catalogue"]
@@ -24,7 +25,8 @@ _LACKS: Final = {
     "node": "configuration of a kubelet",
 }
 
-State = Literal["holds", "fails", "manual", "notHere", "excepted"]
+State = Literal["holds", "fails", "manual", "notHere", "excepted", "unknown"]
+"""`unknown`: what would show it cannot be read."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +53,21 @@ def audit(found: Catalogue, host: Host, exceptions: Mapping[str, str]) -> tuple[
 
 
 def _one(control: Control, machine: Machine, exceptions: Mapping[str, str]) -> Judged:
-    test = control.test
-    if control.part in _LACKS and not machine.has(control.part):
-        answer = Answer("notHere", "", f"this machine has no {_LACKS[control.part]}")
-    elif test is None:
-        answer = Answer("manual", "", "people must say")
-    else:
-        answer = judged(test.of, test.names, test.must, test.value, machine, unset=test.unset)
-    if answer.state == "fails" and control.id in exceptions:
+    try:
+        answer = _answer(control, machine)
+    except HostError as error:
+        # Of this control alone: the others may have other files, and an audit that ends at the
+        # first one would hide what they show.
+        answer = Answer("unknown", "", f"{error.code} {error.message}")
+    if answer.state in ("fails", "unknown") and control.id in exceptions:
         answer = Answer("excepted", answer.where, exceptions[control.id])
     return Judged(control=control, state=answer.state, where=answer.where, found=answer.found)
+
+
+def _answer(control: Control, machine: Machine) -> Answer:
+    test = control.test
+    if control.part in _LACKS and not machine.has(control.part):
+        return Answer("notHere", "", f"this machine has no {_LACKS[control.part]}")
+    if test is None:
+        return Answer("manual", "", "people must say")
+    return judged(test.of, test.names, test.must, test.value, machine, unset=test.unset)

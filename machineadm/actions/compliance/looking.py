@@ -39,7 +39,7 @@ class Machine:
     def __init__(self, host: Host) -> None:
         self.host = host
         self._flags: dict[str, dict[str, str]] = {}
-        self._kubelet: dict[str, Any] | None = None
+        self._documents: dict[str, dict[str, Any] | HostError] = {}
 
     def has(self, part: str) -> bool:
         """Whether the machine has a control plane, an etcd of its own, or a kubelet that kubeadm has set up."""
@@ -71,9 +71,7 @@ class Machine:
         flags = self._kubelet_flags()
         if flag and flag in flags:
             return flags[flag], f"--{flag} of the kubelet"
-        if self._kubelet is None:
-            self._kubelet = self._yaml(_KUBELET)
-        value: Any = self._kubelet
+        value: Any = self._yaml(_KUBELET)
         for part in field.split(".") if field else ():
             value = value.get(part) if isinstance(value, dict) else None
         where = f"{field} in {_KUBELET}" if field else f"--{flag} of the kubelet"
@@ -139,6 +137,18 @@ class Machine:
         return self._flags["kubelet"]
 
     def _yaml(self, path: str) -> dict[str, Any]:
+        """A file in YAML, read once, also where it cannot be read: many controls ask for it."""
+        if path not in self._documents:
+            try:
+                self._documents[path] = self._parsed(path)
+            except HostError as error:
+                self._documents[path] = error
+        found = self._documents[path]
+        if isinstance(found, HostError):
+            raise found
+        return found
+
+    def _parsed(self, path: str) -> dict[str, Any]:
         import yaml
 
         content = self.host.files.read(path)

@@ -14,7 +14,7 @@ _MOST_SHOWN: Final = 3
 class Answer(NamedTuple):
     """How a control stands."""
 
-    state: Literal["holds", "fails", "manual", "notHere", "excepted"]
+    state: Literal["holds", "fails", "manual", "notHere", "excepted", "unknown"]
     where: str
     found: str
 

@@ -173,6 +173,53 @@ class AttestationReport(ApiStruct, frozen=True, kw_only=True):
     """The evidence in base64, at most 1 MiB."""
 
 
+class ControlReport(ApiStruct, frozen=True, kw_only=True):
+    """How one control of a catalogue stood on the machine."""
+
+    id: Name
+    """Its number in the catalogue: `1.2.15`."""
+
+    state: Literal["Holds", "Fails", "Excepted", "People", "NotHere", "Unknown"]
+    """How it stands. `People`: no machine can say. `NotHere`: the machine has no such component or file. `Unknown`: what would show it
+    cannot be read."""
+
+    scored: bool = True
+    """Whether the catalogue counts it."""
+
+    set_by: Message = ""
+    """What sets it: a field of the configuration, or whose work it is."""
+
+    where: Message = ""
+    """What was looked at: a path, an argument in a file."""
+
+    found: Message = ""
+    """The value that was there; or the reason of an exception."""
+
+
+class ComplianceReport(ApiStruct, frozen=True, kw_only=True):
+    """What the controls of a compliance profile found on the machine when it was done. That it is compliant is for people to say."""
+
+    profile: Name
+    """The profile: `cis`."""
+
+    level: Annotated[int, Meta(ge=1, le=3)] = 1
+    """The level that was asked for."""
+
+    exceptions: Annotated[tuple[Message, ...], Meta(max_length=500)] = ()
+    """Exceptions as the configuration has them: `1.1.12=etcd runs as root`."""
+
+    edition: Name
+    """The catalogue, and its edition."""
+
+    judged_at: Timestamp
+    """When the machine was looked at (RFC 3339, UTC)."""
+
+    controls: Annotated[
+        tuple[ControlReport, ...], Meta(max_length=1000, extra={"unique": "id"})
+    ] = ()
+    """Each control, in the catalogue's order."""
+
+
 class BootstrapStatus(ApiStruct, frozen=True, kw_only=True):
     """The agent's report."""
 
@@ -223,3 +270,8 @@ class BootstrapStatus(ApiStruct, frozen=True, kw_only=True):
 
     kubeadm: KubeadmReport | None = None
     """How kubeadm ended, once it was run."""
+
+    compliance: Annotated[
+        tuple[ComplianceReport, ...], Meta(max_length=8, extra={"unique": "profile"})
+    ] = ()
+    """Evidence for each of `complianceProfiles`, looked at when all steps were done."""

@@ -1,6 +1,6 @@
 """Which controls of a hardening catalogue hold on this machine now, with the evidence; touches nothing.
 
-Exits 10 if a scored control fails that no exception names. What only people can say is listed, and never counts as held.
+Exits 10 if a scored control fails, or cannot be judged, that no exception names. What only people can say is listed, and never counts as held.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # All of one width, so that the controls stand below each other.
 _WORDS: Final = {
     "fails": "FAILS   ",
+    "unknown": "UNKNOWN ",
     "excepted": "excepted",
     "manual": "people  ",
     "notHere": "not here",
@@ -93,7 +94,8 @@ def show(host: Host, profile: str, exceptions: Sequence[str], *, output: str) ->
         sys.stdout.writelines(_text(found, result))
     # Unscored controls never count (CIS calls them advice), and what only people can judge is
     # neither held nor failed.
-    return WRONG if any(one.state == "fails" and one.control.scored for one in result) else 0
+    wrong = ("fails", "unknown")
+    return WRONG if any(one.state in wrong and one.control.scored for one in result) else 0
 
 
 def _exceptions(given: Sequence[str], found: Catalogue) -> dict[str, str]:
@@ -131,8 +133,8 @@ def _text(found: Catalogue, result: Sequence[Judged]) -> Iterator[str]:
         yield f"{_WORDS[one.state]}  {control.id} {control.title}{scored}\n"
         # The evidence also where it holds: an audit asks what was seen, not only what was
         # concluded.
-        if one.state in ("fails", "excepted", "holds") and one.where:
-            yield f"            {one.where}: {one.found}\n"
+        if one.state not in ("manual", "notHere") and one.found:
+            yield f"            {one.where}{': ' if one.where else ''}{one.found}\n"
         # Which field of our configuration would set it, which is the shortest way to put it right.
         if one.state == "fails" and control.set_by:
             yield f"            set by: {control.set_by}\n"
@@ -169,13 +171,21 @@ def _print_sarif(result: Sequence[Judged]) -> None:
 
     flaws = [
         Flaw(
-            code="MA4631" if one.control.scored else "MA4632",
+            code="MA4633"
+            if one.state == "unknown"
+            else "MA4631"
+            if one.control.scored
+            else "MA4632",
             severity="error" if one.control.scored else "warning",
-            message=f"{one.control.id} {one.control.title}: {one.where}: {one.found}",
+            message=": ".join(
+                part
+                for part in (f"{one.control.id} {one.control.title}", one.where, one.found)
+                if part
+            ),
             hint=f"set by: {one.control.set_by}" if one.control.set_by else "",
         )
         for one in result
         # SARIF is a list of what is wrong, and a viewer would show what holds as a finding.
-        if one.state == "fails"
+        if one.state in ("fails", "unknown")
     ]
     print_flaws(flaws, "sarif", nothing="")

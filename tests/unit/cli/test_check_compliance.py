@@ -316,12 +316,8 @@ def test_a_manifest_that_says_nothing_is_never_taken_for_one_that_holds(broken: 
     node.write()
     node.host.put(MANIFESTS["apiServer"], broken, mode=0o600)
 
-    if broken == "{":
-        with pytest.raises(MachineadmError, match="is not YAML"):
-            audit(CIS, node.host, {})
-        return
     states = {one.control.id: one.state for one in audit(CIS, node.host, {})}
-    assert states["1.2.4"] == states["1.2.8"] == "fails"
+    assert states["1.2.4"] == states["1.2.8"] == ("unknown" if broken == "{" else "fails")
 
 
 @pytest.mark.parametrize(
@@ -334,15 +330,48 @@ def test_a_manifest_that_says_nothing_is_never_taken_for_one_that_holds(broken: 
         ("/etc/default/kubelet", "KUBELET_EXTRA_ARGS='--a=b\n"),
     ],
 )
-def test_a_file_that_its_reader_would_refuse_is_named(path: str, content: str) -> None:
+def test_a_file_that_its_reader_would_refuse_is_named_and_the_others_are_judged(
+    path: str, content: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     node = Node()
     node.write()
-    node.host.put(path, content, mode=0o600)
+    sound = {one.control.id: one.state for one in audit(CIS, node.host, {})}
+    there = node.host.files.nodes.get(path)
+    node.host.put(path, content, mode=there.mode if there else 0o600)
 
-    with pytest.raises(MachineadmError) as caught:
-        audit(CIS, node.host, {})
-    assert caught.value.code == "MA4633"
-    assert path in caught.value.message
+    found = audit(CIS, node.host, {})
+
+    unknown = [one for one in found if one.state == "unknown"]
+    assert unknown
+    for one in unknown:
+        assert "MA4633" in one.found
+        assert path in one.found
+    states = {one.control.id: one.state for one in found}
+    ids = {one.control.id for one in unknown}
+    assert {id_: state for id_, state in states.items() if id_ not in ids} == {
+        id_: state for id_, state in sound.items() if id_ not in ids
+    }
+    # Every other component's controls are.
+    assert {"1.4.1", "2.1"} <= set(states) - ids
+
+    # Said by each output, and no reason to be silent: what is excepted then is shown as excepted.
+    excepted = [f"{one.control.id}=decided" for one in unknown] + [
+        f"{id_}=decided" for id_ in PLAIN_FAILS - ids
+    ]
+    for output in ("text", "json", "sarif"):
+        assert show(node.host, "cis", (), output=output) == 10
+        assert path in capfd.readouterr().out
+        assert show(node.host, "cis", excepted, output=output) == 0
+        capfd.readouterr()
+
+
+def test_a_control_that_cannot_be_judged_does_not_count_as_held() -> None:
+    node = Node()
+    node.write()
+    node.host.put(KUBELET, "{", mode=0o600)
+    excepted = [f"{id_}=decided" for id_ in PLAIN_FAILS]
+
+    assert show(node.host, "cis", excepted, output="json") == 10
 
 
 def test_text_json_and_sarif_say_the_same(capfd: pytest.CaptureFixture[str]) -> None:
