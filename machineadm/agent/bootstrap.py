@@ -20,6 +20,7 @@ from machineadm.plan.look import Look, anything_to_do
 from machineadm.version import VERSION
 
 if TYPE_CHECKING:
+    from machineadm.config.model import Configuration
     from machineadm.execution.events import Event
     from machineadm.reporting.reporter import Reporter
 
