@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from grpclib.const import Handler
 
@@ -24,7 +24,10 @@ from machineadm.plugins.launch.guard import Guard
 from machineadm.plugins.launch.model import Command, Reattach
 from machineadm.plugins.launch.running import Running, launch, reattach
 from machineadm.plugins.wire.logs import Record
-from machineadm.plugins.wire.rpc import Channel, Method, RpcError, call, send, translated
+from machineadm.plugins.wire.rpc import Method, RpcError, translated
+
+if TYPE_CHECKING:
+    from machineadm.plugins.wire.channels import Channel
 
 T = TypeVar("T")
 CALL: Final = 30.0
@@ -257,7 +260,7 @@ class Plugin:
             RpcError: It failed.
         """
         channel = self.running.connection.channel
-        return self._host.run(call(channel, method, request, timeout=timeout, metadata=metadata))
+        return self._host.run(channel.call(method, request, timeout=timeout, metadata=metadata))
 
     def stream(self, method: Method, *, timeout: float | None = None) -> Calling:
         """Begin a call with several requests or replies."""
@@ -308,7 +311,7 @@ class Dialled:
         Raises:
             RpcError: It failed.
         """
-        return self._host.run(call(self._channel, method, request, timeout=timeout))
+        return self._host.run(self._channel.call(method, request, timeout=timeout))
 
 
 class Calling:
@@ -405,5 +408,5 @@ class Calling:
 
     async def _send(self, stream: Any) -> None:
         while (request := await self._requests.get()) is not None:
-            await send(stream, request)
+            await self._channel.send(stream, request)
         await stream.end()

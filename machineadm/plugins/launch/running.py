@@ -8,7 +8,8 @@ import shutil
 import signal
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from grpclib.const import Status
@@ -18,14 +19,14 @@ from machineadm.plugins.launch.guard import no_place
 from machineadm.plugins.launch.model import Command, Reattach
 from machineadm.plugins.launch.process import start
 from machineadm.plugins.launch.started import Started
-from machineadm.plugins.wire.certificates import Identity, new_identity
-from machineadm.plugins.wire.connection import Connection, Output, opened
+from machineadm.plugins.wire.certificates import new_identity
 from machineadm.plugins.wire.handshake import Line, parse
 from machineadm.plugins.wire.logs import Record
 from machineadm.plugins.wire.rpc import RpcError
 
 if TYPE_CHECKING:
     from machineadm.plugins.launch.containers.contained import Watch
+    from machineadm.plugins.wire.connection import Connection, Output
 
 GRACE: Final = 2.0
 """Seconds between the request to end and SIGKILL, as in go-plugin."""
@@ -137,8 +138,12 @@ async def launch(
             process = await start(command, directory, certificate, listen)
         else:
             process = await _contained(command, directory, certificate, listen, watch, end)
+        # Not before: the plugin is making its key on another core, which takes longer than this import.
+        from machineadm.plugins.wire.connection import opened
+
         line = await _shaken_hands(command, process, end)
-        connection = await _connected(command, line, process, directory, identity, output, end)
+        opening = partial(opened, identity=identity, directory=directory, output=output)
+        connection = await _connected(command, line, process, opening, end)
     except BaseException as error:
         if process is not None:
             # Shielded: a start that is cancelled must still kill what it started.
@@ -166,6 +171,8 @@ async def reattach(
     Raises:
         PluginError: Nothing listens there; no process is ended because of that.
     """
+    from machineadm.plugins.wire.connection import opened
+
     process: Started | None = None
     if wanted.container:
         from machineadm.plugins.launch.containers.contained import attached
@@ -289,9 +296,7 @@ async def _connected(
     command: Command,
     line: Line,
     process: Started,
-    directory: str,
-    identity: Identity | None,
-    output: Output,
+    opening: Callable[..., Awaitable[Connection]],
     end: float,
 ) -> Connection:
     """Connect and check that it serves.
@@ -301,14 +306,11 @@ async def _connected(
     """
 
     async def connect() -> Connection:
-        connection = await opened(
+        connection = await opening(
             line.address,
-            directory=directory,
             group=process.group,
-            identity=identity,
             peer=line.certificate,
             multiplexed=command.multiplexed,
-            output=output,
             mount=process.mount,
         )
         try:

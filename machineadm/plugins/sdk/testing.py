@@ -32,7 +32,7 @@ from machineadm.plugins.sdk.providers import Identity, Provider
 from machineadm.plugins.sdk.serve import plugin_of
 from machineadm.plugins.wire.connection import Connection, opened
 from machineadm.plugins.wire.handshake import Address
-from machineadm.plugins.wire.rpc import Method, ServerStream, call, handlers, methods
+from machineadm.plugins.wire.rpc import Method, ServerStream, handlers, methods
 from machineadm.plugins.wire.serving import Plugin, Serving
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class MockHost:
             CallError: It refuses them.
         """
         request = plugin_pb2.ConfigureRequest(settings=encode(MSGPACK, settings))
-        reply = self._served.run(call(self._connection.channel, _CONFIGURE, request, timeout=30))
+        reply = self._served.run(self._connection.channel.call(_CONFIGURE, request, timeout=30))
         if reply.diagnostics:
             raise CallError("; ".join(one.summary for one in reply.diagnostics))
 
@@ -169,7 +169,7 @@ class MockHost:
         """
         method = self._known[name]
         request = method.request(**fields)
-        return self._served.run(call(self._connection.channel, method, request, timeout=30))
+        return self._served.run(self._connection.channel.call(method, request, timeout=30))
 
     def stream(self, name: str, /, **fields: Any) -> list[Any]:
         """Make a call with one request and many replies; all of them.

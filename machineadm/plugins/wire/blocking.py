@@ -18,15 +18,8 @@ from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 
 from machineadm.plugins.wire.broker import Broker
-from machineadm.plugins.wire.rpc import (
-    Channel,
-    Method,
-    RpcError,
-    Serve,
-    ServerStream,
-    call,
-    methods,
-)
+from machineadm.plugins.wire.channels import Channel
+from machineadm.plugins.wire.rpc import Method, RpcError, Serve, ServerStream, methods
 
 T = TypeVar("T")
 Function = Callable[[Any, "Call"], Any]
@@ -113,7 +106,7 @@ class Dialled:
         Raises:
             RpcError: It failed.
         """
-        return self._served.run(call(self._channel, method, request, timeout=timeout))
+        return self._served.run(self._channel.call(method, request, timeout=timeout))
 
     def close(self) -> None:
         """Close the connection."""

@@ -17,8 +17,8 @@ from grpclib.const import Handler
 
 from machineadm.plugins.proto import goplugin_pb2
 from machineadm.plugins.wire.certificates import Identity
+from machineadm.plugins.wire.channels import Channel, Server
 from machineadm.plugins.wire.handshake import Address
-from machineadm.plugins.wire.rpc import Channel, Server
 from machineadm.plugins.wire.sockets import Mount, connect, listen_unix, remove
 from machineadm.plugins.wire.yamux import Session
 

@@ -13,8 +13,9 @@ from grpclib.const import Status
 from machineadm.plugins.proto import goplugin_pb2, health_pb2
 from machineadm.plugins.wire.broker import Broker, unix_listener
 from machineadm.plugins.wire.certificates import Identity
+from machineadm.plugins.wire.channels import Channel
 from machineadm.plugins.wire.handshake import Address
-from machineadm.plugins.wire.rpc import Channel, Method, RpcError, call, methods, translated
+from machineadm.plugins.wire.rpc import Method, RpcError, methods, translated
 from machineadm.plugins.wire.sockets import Mount, connect
 from machineadm.plugins.wire.yamux import Session
 
@@ -55,7 +56,7 @@ class Connection:
             RpcError: It does not.
         """
         request = health_pb2.HealthCheckRequest(service=HEALTH)
-        reply = await call(self.channel, _CHECK, request, timeout=timeout)
+        reply = await self.channel.call(_CHECK, request, timeout=timeout)
         if reply.status != health_pb2.HealthCheckResponse.SERVING:
             raise RpcError(Status.UNAVAILABLE, "it says that it is not serving")
 
@@ -65,7 +66,7 @@ class Connection:
         # ending.
         await self.broker.close()
         try:
-            await call(self.channel, _SHUTDOWN, goplugin_pb2.Empty(), timeout=SHUTDOWN)
+            await self.channel.call(_SHUTDOWN, goplugin_pb2.Empty(), timeout=SHUTDOWN)
         except RpcError:
             pass  # go-plugin stops its server inside the handler, so UNAVAILABLE is the usual answer
         await self.close()

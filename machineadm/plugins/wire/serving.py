@@ -23,10 +23,11 @@ from machineadm.plugins.proto import goplugin_pb2, health_pb2
 from machineadm.plugins.wire import handshake
 from machineadm.plugins.wire.broker import Broker, unix_listener
 from machineadm.plugins.wire.certificates import Identity, new_identity
+from machineadm.plugins.wire.channels import Server
 from machineadm.plugins.wire.connection import HEALTH
 from machineadm.plugins.wire.handshake import Address, Cookie, Line
 from machineadm.plugins.wire.reflection import reflecting
-from machineadm.plugins.wire.rpc import Server, ServerStream, handlers
+from machineadm.plugins.wire.rpc import ServerStream, handlers
 from machineadm.plugins.wire.sockets import listen_tcp, listen_unix, remove
 from machineadm.plugins.wire.yamux import Session
 

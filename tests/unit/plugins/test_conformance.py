@@ -168,9 +168,9 @@ serving.Serving._own = (lambda inner: lambda self, broker: {
     path: handler for path, handler in inner(self, broker).items() if "Health" not in path})(serving.Serving._own)
 """,
     ("encryption-provider", "answers an unknown method with UNIMPLEMENTED"): """
-from machineadm.plugins.wire import rpc
+from machineadm.plugins.wire import channels
 from grpclib.const import Status
-rpc.Status = type("S", (), {**{s.name: s for s in Status}, "UNIMPLEMENTED": Status.INTERNAL})
+channels.Status = type("S", (), {**{s.name: s for s in Status}, "UNIMPLEMENTED": Status.INTERNAL})
 """,
     ("encryption-provider", "answers sixteen calls at once"): """
 from machineadm.plugins.wire import serving

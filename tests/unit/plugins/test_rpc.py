@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from grpclib.const import Status
 
-from machineadm.plugins.wire.rpc import LARGE, Channel, RpcError, Server, call, handlers
+from machineadm.plugins.wire.channels import LARGE, Channel, Server
+from machineadm.plugins.wire.rpc import RpcError, handlers
 from tests.peers.driving import PROBE, SERVICE
 from tests.peers.probe import probe_pb2
 
@@ -26,7 +27,7 @@ def asked(serve: Serve, request: Any, **settings: Any) -> Any:
         channel = Channel(ours, None)
         try:
             await asyncio.gather(server.connected(theirs), channel.open())
-            return await call(channel, PROBE["Echo"], request, timeout=20, **settings)
+            return await channel.call(PROBE["Echo"], request, timeout=20, **settings)
         finally:
             channel.close()
             await server.close()
