@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from machineadm.errors import HostError
 from machineadm.plugins.catalogs.model import Answer, BrokenError, CatalogError, Chunks
@@ -42,10 +43,27 @@ class CatalogWeb:
             BrokenError: Nobody answers, which may pass.
             CatalogError: The server is not trusted, or the time is over.
         """
+        return self._asked(url, headers, None)
+
+    def post(self, url: str, form: Mapping[str, str | Secret]) -> Answer:
+        """See `Web`.
+
+        Raises:
+            BrokenError: Nobody answers, which may pass.
+            CatalogError: The server is not trusted, or the time is over.
+        """
+        plain = {
+            name: value.reveal() if isinstance(value, Secret) else value
+            for name, value in form.items()
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._asked(url, headers, urlencode(plain).encode())
+
+    def _asked(self, url: str, headers: Mapping[str, str | Secret], data: bytes | None) -> Answer:
         # So that the last request cannot wait past the end.
         self._web.timeout = min(self._silence, self._left(url))
         try:
-            status, answered, body = self._web.answer(url, headers)
+            status, answered, body = self._web.answer(url, headers, data)
         except PassingError as error:
             raise BrokenError("MA7247", error.message, hint=error.hint()) from error
         except HostError as error:

@@ -87,9 +87,14 @@ class Web:
         yield from self._body(answer, url, answer.read)
 
     def answer(
-        self, url: str, headers: Mapping[str, str | Secret]
+        self, url: str, headers: Mapping[str, str | Secret], data: bytes | None = None
     ) -> tuple[int, Message, Generator[bytes, None, None]]:
         """Return the answer, whatever its status: status, headers, and the body as in `chunks`.
+
+        Args:
+            url: What is asked.
+            headers: Of the request.
+            data: What is posted; no redirect is followed then.
 
         Raises:
             PassingError: Name, connection, or timeout.
@@ -97,7 +102,9 @@ class Web:
         """
         # For catalogs: 401 carries the challenge that says where a token is had, and 404 is an
         # answer.
-        answer = self._open(url, headers, any_status=True)
+        answer = self._open(
+            url, headers, any_status=True, data=data, method="GET" if data is None else "POST"
+        )
         if answer.status >= 400:
             # The body of an error may be anything, of any size: it is not read.
             answer.close()
@@ -112,7 +119,9 @@ class Web:
             PassingError: As of `chunks`.
             HostError: As of `chunks`.
         """
-        self._open(url, {"Content-Type": "application/json", **headers}, data=data).close()
+        self._open(
+            url, {"Content-Type": "application/json", **headers}, data=data, method="PUT"
+        ).close()
 
     def _body(
         self, answer: http.client.HTTPResponse, url: str, read: Callable[[int], bytes]
@@ -133,6 +142,7 @@ class Web:
         *,
         any_status: bool = False,
         data: bytes | None = None,
+        method: str = "GET",
     ) -> http.client.HTTPResponse:
         # Not build_opener: that adds handlers for ftp, file and data, to which a redirect could
         # lead.
@@ -150,7 +160,7 @@ class Web:
             opener.add_handler(handler)
         try:
             answer: http.client.HTTPResponse = opener.open(
-                _request(url, headers, data), timeout=self.timeout
+                _request(url, headers, data, method), timeout=self.timeout
             )
         except urllib.error.HTTPError as error:
             if any_status and isinstance(error.fp, http.client.HTTPResponse):
@@ -258,6 +268,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         Raises:
             HostError: The redirect leads from https to something else, or to no web address.
         """
+        # What was sent was for its server; urllib itself would turn a POST into a GET, and go on.
+        if req.data is not None:
+            return None
         try:
             named = address(newurl)
         except ValueError:
@@ -343,7 +356,7 @@ def _resolve(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
 
 
 def _request(
-    url: str, headers: Mapping[str, str | Secret], data: bytes | None = None
+    url: str, headers: Mapping[str, str | Secret], data: bytes | None, method: str
 ) -> urllib.request.Request:
     """Build the request; user and password of the URL become a header, as in browsers."""
     from base64 import b64encode
@@ -355,7 +368,7 @@ def _request(
         url.replace(f"{user}@", "", 1) if user else url,
         data=data,
         headers={"User-Agent": f"machineadm/{VERSION}"},
-        method=None if data is None else "PUT",
+        method=method,
     )
     if user:
         # Unquoted: in a URL a colon or an at sign of a password is written with a percent sign.

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.servers.authority import Identity
 from tests.servers.serving import Handler, Request, Serving
@@ -67,6 +68,15 @@ class Registry(Serving):
 
         self.link = ""
         """Of each list of tags, whatever there is; empty: as it is."""
+
+        self.identity_token = ""
+        """What buys a token by OAuth 2's refresh grant; empty: the service has no such road."""
+
+        self.token_faults: list[str] = []
+        """Taken one for each POST to the token service: a status, or a URL to redirect to."""
+
+        self.forms: list[dict[str, str]] = []
+        """What was posted."""
 
         self.tokens_given = 0
         self.left = 0
@@ -187,6 +197,22 @@ class _Registry(Handler):
             self._answer(307, b"", {"Location": f"{owner.blobs_at}/{found[3]}"})
         else:
             self._blob(owner.blobs.get(found[3]))
+
+    def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+        owner = self.owner
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        owner.requests.append(Request("POST", self.path, headers))
+        form = dict(parse_qsl(self.rfile.read(int(headers["content-length"])).decode()))
+        owner.forms.append(form)
+        fault = owner.token_faults.pop(0) if owner.token_faults else ""
+        if "://" in fault:
+            self._answer(307, b"", {"Location": fault})
+        elif fault or not owner.identity_token:
+            self._answer(int(fault or 405), b"{}")
+        elif (form["grant_type"], form["refresh_token"]) == ("refresh_token", owner.identity_token):
+            self._answer(200, json.dumps({"access_token": owner.token()}).encode())
+        else:
+            self._answer(400, b'{"error": "invalid_grant"}')
 
     def _tags(self, repository: str, query: str) -> None:
         tags = self.owner.tags(repository)

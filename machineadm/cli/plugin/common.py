@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from machineadm.plugins.catalogs.cache import Cache
     from machineadm.plugins.catalogs.lockfile import Lock
     from machineadm.plugins.catalogs.model import Catalog
+    from machineadm.plugins.catalogs.registry import Login
     from machineadm.plugins.discovery import Found, Places
-    from machineadm.redaction import Secret
 
 # A path of our own: what a person's `docker login` wrote is not the machine's.
 CREDENTIALS = "/etc/machineadm/registry-credentials.json"
@@ -286,15 +286,15 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def _known(arguments: Namespace, host: str) -> tuple[str, Secret | None]:
-    """User and password of a registry.
+def _known(arguments: Namespace, host: str) -> Login:
+    """The login at a registry.
 
     Raises:
         UsageError: The file cannot be read.
     """
     from pathlib import Path
 
-    from machineadm.plugins.catalogs.registry import credentials
+    from machineadm.plugins.catalogs.registry import Login, credentials
 
     path = arguments.credentials or CREDENTIALS
     try:
@@ -304,7 +304,7 @@ def _known(arguments: Namespace, host: str) -> tuple[str, Secret | None]:
         if arguments.credentials:
             # Not chained: the message has all that there is to say.
             raise UsageError("MA7004", f"cannot read {path!r}: no such file") from None
-        return "", None
+        return Login()
     except OSError as error:
         raise UsageError("MA7004", f"cannot read {path!r}: {error.strerror}") from error
     return credentials(data, host, path)

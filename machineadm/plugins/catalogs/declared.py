@@ -18,9 +18,8 @@ from machineadm.plugins.catalogs.fetcher import Fetched, Fetcher, locked_digest
 from machineadm.plugins.catalogs.lockfile import LOCK, Lock
 from machineadm.plugins.catalogs.model import Catalog, Wanted, Web, own_platform
 from machineadm.plugins.catalogs.opening import open_catalog
-from machineadm.plugins.catalogs.registry import credentials
+from machineadm.plugins.catalogs.registry import Login, credentials
 from machineadm.plugins.trust import ALLOW_UNVERIFIED, require_trusted
-from machineadm.redaction import Secret
 
 CREDENTIALS: Final = "/etc/machineadm/registry-credentials.json"
 
@@ -109,12 +108,12 @@ def _catalogs(entry: PluginEntry, web: Callable[[], Web]) -> Sequence[Catalog]:
     return (open_catalog(entry.catalog or "", web, _credentials),)
 
 
-def _credentials(host: str) -> tuple[str, Secret | None]:
+def _credentials(host: str) -> Login:
     try:
         with open(CREDENTIALS, "rb") as file:
             return credentials(file.read(), host, CREDENTIALS)
     except FileNotFoundError:
-        return "", None
+        return Login()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PluginError(

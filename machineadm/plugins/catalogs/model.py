@@ -140,6 +140,14 @@ class Web(Protocol):
             CatalogError: The server is not trusted, or redirects to where nobody should follow.
         """
 
+    def post(self, url: str, form: Mapping[str, str | Secret]) -> Answer:
+        """Post a form. No redirect is followed.
+
+        Raises:
+            BrokenError: Nobody answers, which may pass.
+            CatalogError: The server is not trusted.
+        """
+
 
 class CatalogError(PluginError):
     """A catalog cannot be used; another one of a chain may."""

@@ -13,22 +13,21 @@ from machineadm.plugins.catalogs import layout, release
 from machineadm.plugins.catalogs.directory import DirectoryCatalog
 from machineadm.plugins.catalogs.layout import LayoutCatalog
 from machineadm.plugins.catalogs.model import Catalog, Web
-from machineadm.plugins.catalogs.registry import RegistryCatalog
+from machineadm.plugins.catalogs.registry import Login, RegistryCatalog
 from machineadm.plugins.catalogs.release import ReleaseCatalog
 from machineadm.plugins.settings import CONFIGURATION, read_catalogs
 from machineadm.plugins.trust import require_trusted
-from machineadm.redaction import Secret
 
 _PREFIX: Final = r"([a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*)?"
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
 
-Credentials = Callable[[str], tuple[str, Secret | None]]
+Credentials = Callable[[str], Login]
 
 
 def open_catalog(
     address: str,
     web: Callable[[], Web],
-    credentials: Credentials = lambda _: ("", None),
+    credentials: Credentials = lambda _: Login(),
     *,
     release_keys: bytes = b"",
 ) -> Catalog:
@@ -37,7 +36,7 @@ def open_catalog(
     Args:
         address: `oci://HOST[:PORT]/PREFIX`, `oci+http://...` only on this machine, or the path of a directory.
         web: Returns the client for registries.
-        credentials: User and password by the host of a registry.
+        credentials: The login by the host of a registry.
         release_keys: Public keys, PEM, of which one must have signed a release; any other catalog is refused then.
 
     Raises:
@@ -79,9 +78,8 @@ def open_catalog(
             hint="use oci://, and --ca-file for a certificate of your own",
         )
     netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-    user, password = credentials(netloc)
     protocol = "https" if scheme == "oci" else "http"
-    return RegistryCatalog(f"{protocol}://{netloc}", prefix, web(), user=user, password=password)
+    return RegistryCatalog(f"{protocol}://{netloc}", prefix, web(), credentials(netloc))
 
 
 def configured_catalogs(path: str = CONFIGURATION) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import msgspec
@@ -43,6 +43,15 @@ _CHALLENGE: Final = r'([\w-]+)[ \t]*=[ \t]*(?:"([^"]*)"|([^\s,"]+))|([\w-]+)'
 _NEXT: Final = r'<([^<>]+)>\s*;\s*rel="?next"?'
 
 
+class Login(NamedTuple):
+    """What a registry may be told of who asks it; all empty: nothing."""
+
+    user: str = ""
+    password: Secret | None = None
+    identity: Secret | None = None
+    """An identity token: instead of a password, and for the token service alone."""
+
+
 Challenges = list[tuple[str, dict[str, str]]]
 """What a server asks for with 401: schemes in lower case, each with its parameters."""
 
@@ -54,18 +63,14 @@ class RegistryCatalog:
         base: `https://HOST` or, only on this machine, `http://HOST`.
         prefix: Path of the repositories below it; may be empty.
         web: Asks it.
-        user: Name for registries that ask for one.
-        password: Its password.
+        login: For registries that ask for one.
     """
 
-    def __init__(
-        self, base: str, prefix: str, web: Web, *, user: str = "", password: Secret | None = None
-    ) -> None:
+    def __init__(self, base: str, prefix: str, web: Web, login: Login) -> None:
         self._base = base
         self._prefix = prefix
         self._web = web
-        self._user = user
-        self._password = password
+        self._login = login
         self._authorization: dict[str, Secret] = {}
         """By repository: what it wanted the last time."""
 
@@ -248,12 +253,12 @@ class RegistryCatalog:
         bearer = next((one for scheme, one in wanted if scheme == "bearer"), None)
         if bearer is not None:
             return self._token(repository, bearer)
-        if self._password is not None and any(scheme == "basic" for scheme, _ in wanted):
+        if self._login.password is not None and any(scheme == "basic" for scheme, _ in wanted):
             return self._basic()
         raise self._refusal(status)
 
     def _token(self, repository: str, challenge: Mapping[str, str]) -> Secret:
-        """Ask the token service of a challenge, with the password if there is one.
+        """Ask the token service of a challenge, with the identity token or the password if there is one.
 
         Raises:
             BrokenError: It fails in a way that may pass.
@@ -262,11 +267,22 @@ class RegistryCatalog:
         realm = challenge.get("realm", "")
         self._require_service(realm)
         scope = challenge.get("scope") or f"repository:{repository}:pull"
-        query = urlencode({"service": challenge.get("service", ""), "scope": scope})
-        url = f"{realm}{'&' if '?' in realm else '?'}{query}"
+        asked = {"service": challenge.get("service", ""), "scope": scope}
         where = f"token service {self._where(realm)}"
-        answer = self._web.get(url, self._with({}, self._basic() if self._password else None))
-        if answer.status in (401, 403):
+        if self._login.identity is not None:
+            # The registries' form of OAuth 2: in the body alone, which a redirect does not take along.
+            grant = {"grant_type": "refresh_token", "client_id": "machineadm"}
+            answer = self._web.post(
+                realm, {**grant, **asked, "refresh_token": self._login.identity}
+            )
+        else:
+            url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(asked)}"
+            answer = self._web.get(
+                url, self._with({}, self._basic() if self._login.password else None)
+            )
+        # 400 is OAuth's own answer to a token that has expired or was withdrawn (RFC 6749, 5.2).
+        refusals = (401, 403) if self._login.identity is None else (400, 401, 403)
+        if answer.status in refusals:
             raise self._refusal(answer.status, by=where)
         if answer.status in _LATER:
             raise BrokenError(
@@ -276,7 +292,12 @@ class RegistryCatalog:
             raise CatalogError(
                 "MA7244",
                 f"{where} of {self.address} answers {answer.status}",
-                hint="look at the registry's own settings (realm, service)",
+                hint="look at the registry's own settings (realm, service)"
+                + (
+                    ", or write a password: not every one takes identity tokens"
+                    if self._login.identity
+                    else ""
+                ),
             )
         found = oci.parse(self._document(answer, realm), where)
         token = found.get("token") or found.get("access_token")
@@ -307,8 +328,9 @@ class RegistryCatalog:
             )
 
     def _basic(self) -> Secret:
-        password = self._password.reveal() if self._password else ""
-        return Secret("Basic " + base64.b64encode(f"{self._user}:{password}".encode()).decode())
+        password = self._login.password.reveal() if self._login.password else ""
+        word = f"{self._login.user}:{password}"
+        return Secret("Basic " + base64.b64encode(word.encode()).decode())
 
     def _where(self, url: str) -> str:
         parts = urlsplit(url)
@@ -317,9 +339,11 @@ class RegistryCatalog:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def _refusal(self, status: int, *, by: str = "", url: str = "") -> CatalogError:
-        if status in (401, 403):
+        if status in (401, 403) or by:
             hint = "look at the name and the password for it in the credentials file"
-            if self._password is None:
+            if self._login.identity is not None:
+                hint = "log in again, since an identity token expires; or write a password"
+            elif self._login.password is None:
                 hint = "it requires credentials: --credentials FILE (as `docker login` writes it)"
             who = f"{by} of {self.address}" if by else self.address
             return CatalogError("MA7244", f"{who} refuses access ({status})", hint=hint)
@@ -341,8 +365,8 @@ def _challenges(headers: Mapping[str, str]) -> Challenges:
     return found
 
 
-def credentials(data: bytes, host: str, where: str) -> tuple[str, Secret | None]:
-    """Read user and password of a registry from a file such as `docker login` writes.
+def credentials(data: bytes, host: str, where: str) -> Login:
+    """Read the login at a registry from a file such as `docker login` writes.
 
     Raises:
         CatalogError: MA7244: It is not such a file.
@@ -356,18 +380,21 @@ def credentials(data: bytes, host: str, where: str) -> tuple[str, Secret | None]
         auths = msgspec.json.decode(data)["auths"]
         entry = next((one for name, one in auths.items() if _host(name) == host), None)
         if entry is None:
-            return "", None
-        # What `docker login` leaves where a helper of the desktop keeps the password, and where a service gave it no password.
-        elsewhere = "" if entry else "no password, but a credential helper,"
-        if entry.get("identitytoken"):
-            elsewhere = "an identity token"
-        if elsewhere:
+            return Login()
+        # What `docker login` leaves where a helper of the desktop keeps the password.
+        if not entry:
             raise CatalogError(
                 "MA7244",
-                f"{where} has {elsewhere} for {host}, which is not supported",
+                f"{where} has no password, but a credential helper, for {host}, which is not supported",
                 hint="write the password, or an access token in its place: "
                 '{"auths": {"registry.example": {"auth": BASE64 OF user:password}}}',
             )
+        identity = entry.get("identitytoken")
+        if identity:
+            # Beside it is a user without a password, which is nobody's.
+            if not isinstance(identity, str):
+                raise refusal
+            return Login(identity=Secret(identity))
         if "auth" in entry:
             user, _, password = (
                 base64.b64decode(entry["auth"], validate=True).decode().partition(":")
@@ -377,7 +404,7 @@ def credentials(data: bytes, host: str, where: str) -> tuple[str, Secret | None]
     except (ValueError, KeyError, TypeError, AttributeError, msgspec.DecodeError):
         # Without the cause, which may quote the password.
         raise refusal from None
-    return user, Secret(password)
+    return Login(user, Secret(password))
 
 
 def _host(name: str) -> str:

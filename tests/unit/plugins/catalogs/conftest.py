@@ -17,8 +17,7 @@ from machineadm.plugins.catalogs.fetcher import Fetched, Fetcher
 from machineadm.plugins.catalogs.lockfile import Lock
 from machineadm.plugins.catalogs.model import Catalog, Wanted
 from machineadm.plugins.catalogs.opening import open_catalog
-from machineadm.plugins.catalogs.registry import credentials
-from machineadm.redaction import Secret
+from machineadm.plugins.catalogs.registry import Login, credentials
 from machineadm.sources.registries import CatalogWeb
 from tests.servers.registry import CONFIG, INDEX, LAYER, MANIFEST, digest
 
@@ -42,6 +41,9 @@ class Site:
         self.ca_file = ""
         self.timeout = 20.0
         self.auths: dict[str, str] = {}
+        self.identities: dict[str, str] = {}
+        """Identity tokens by registry, as `docker login` leaves them."""
+
         self.platform = PLATFORM
 
     def open(self, address: str | Path) -> Catalog:
@@ -51,10 +53,14 @@ class Site:
                     host: {"auth": base64.b64encode(word.encode()).decode()}
                     for host, word in self.auths.items()
                 }
+                | {
+                    host: {"auth": "PHRva2VuPjo=", "identitytoken": token}
+                    for host, token in self.identities.items()
+                }
             }
         ).encode()
 
-        def known(host: str) -> tuple[str, Secret | None]:
+        def known(host: str) -> Login:
             return credentials(data, host, "auth.json")
 
         web = CatalogWeb(ca_file=self.ca_file, timeout=self.timeout, silence=2)

@@ -13,7 +13,8 @@ import pytest
 from machineadm.errors import PluginError, UsageError
 from machineadm.plugins.catalogs.cache import digest_of
 from machineadm.plugins.catalogs.model import CatalogError
-from machineadm.plugins.catalogs.registry import MOST_VERSIONS, credentials
+from machineadm.plugins.catalogs.registry import MOST_VERSIONS, Login, credentials
+from machineadm.redaction import Secret
 from tests.servers.authority import Authority
 from tests.servers.files import FileServer
 from tests.servers.registry import INDEX, LAYER, MANIFEST, Registry, digest
@@ -299,9 +300,9 @@ def test_a_refusal_names_the_port_of_the_registry(site: Site) -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"auth": "PHRva2VuPjo=", "identitytoken": "s3cr3t"}, "an identity token for"),
-        ({"username": "00000000", "password": "", "identitytoken": "s3cr3t"}, "an identity token"),
         ({}, "a credential helper"),
+        ({"identitytoken": 7}, "is not a file of credentials"),
+        ({"identitytoken": ["s3cr3t"]}, "is not a file of credentials"),
     ],
 )
 def test_a_login_that_is_not_in_the_file_is_refused_by_what_it_is(
@@ -314,7 +315,108 @@ def test_a_login_that_is_not_in_the_file_is_refused_by_what_it_is(
     assert caught.value.code == "MA7244"
     assert words in caught.value.message
     assert "s3cr3t" not in caught.value.message + caught.value.hint()
-    assert credentials(data, "another.example", "auth.json") == ("", None)
+    assert credentials(data, "another.example", "auth.json") == Login()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"auth": "PHRva2VuPjo=", "identitytoken": "s3cr3t"},
+        {"username": "00000000", "password": "", "identitytoken": "s3cr3t"},
+        {"identitytoken": "s3cr3t"},
+    ],
+)
+def test_an_identity_token_comes_before_the_empty_password_beside_it(entry: dict[str, str]) -> None:
+    data = json.dumps({"auths": {"https://registry.example/v2/": entry}}).encode()
+    login = credentials(data, "registry.example", "auth.json")
+
+    assert login == Login(identity=Secret("s3cr3t"))
+    assert "s3cr3t" not in repr(login)
+
+
+def test_an_identity_token_buys_a_token_and_is_in_no_address_or_header(site: Site) -> None:
+    with filled(user="reader", password="s3cr3t", tokens=True) as registry:
+        registry.identity_token = "1dent+ty/=&"
+        site.identities[f"{registry.host}:{registry.port}"] = registry.identity_token
+        fetched = site.fetch("encryption-provider/file", registry.address)
+        bought = [one for one in registry.requests if one.path.startswith("/token")]
+        sent = "".join(f"{one.path}{one.headers}" for one in registry.requests)
+
+    assert Path(fetched.path).read_bytes() == CONTENT
+    assert [(one.method, one.path) for one in bought] == [("POST", "/token")]
+    assert "authorization" not in bought[0].headers
+    assert registry.forms == [
+        {
+            "grant_type": "refresh_token",
+            "client_id": "machineadm",
+            "service": "test",
+            "scope": f"repository:{REPOSITORY}:pull",
+            "refresh_token": "1dent+ty/=&",
+        }
+    ]
+    assert "1dent" not in sent
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "hint"),
+    [
+        (["400"], "MA7244", "log in again"),
+        (["401"], "MA7244", "log in again"),
+        (["403"], "MA7244", "log in again"),
+        (["404"], "MA7244", "identity tokens"),
+        (["405"], "MA7244", "identity tokens"),
+        (["503"] * 9, "MA7247", "try again"),
+        (["https://elsewhere.example/token"], "MA7243", "registry"),
+        (["http://127.0.0.1:9/token"], "MA7243", "registry"),
+    ],
+)
+def test_each_refusal_of_an_identity_token_has_its_code_and_shows_no_token(
+    site: Site, faults: list[str], code: str, hint: str
+) -> None:
+    with filled(user="reader", password="s3cr3t", tokens=True) as registry:
+        registry.identity_token = "1dent"
+        registry.token_faults = list(faults)
+        site.identities[f"{registry.host}:{registry.port}"] = registry.identity_token
+        refusal = refused(site, registry)
+
+    assert refusal.code == code
+    assert hint in refusal.hint()
+    assert "1dent" not in refusal.message + refusal.hint()
+    assert registry.tokens_given == 0
+    assert len(registry.forms) == (4 if code == "MA7247" else 1)
+
+
+def test_an_identity_token_that_is_no_longer_good_is_refused(site: Site) -> None:
+    with filled(user="reader", password="s3cr3t", tokens=True) as registry:
+        registry.identity_token = "1dent"
+        site.identities[f"{registry.host}:{registry.port}"] = "another"
+        refusal = refused(site, registry)
+
+    assert refusal.code == "MA7244"
+    assert "log in again" in refusal.hint()
+
+
+@pytest.mark.parametrize("realm", ["http://auth.example/token", "", "{url}@elsewhere.example/x"])
+def test_an_identity_token_goes_where_a_password_may_go_alone(site: Site, realm: str) -> None:
+    with filled(user="reader", password="s3cr3t", tokens=True) as registry:
+        registry.identity_token = "1dent"
+        site.identities[f"{registry.host}:{registry.port}"] = "1dent"
+        registry.challenges = [f'Bearer realm="{realm.format(url=registry.url)}"']
+        refusal = refused(site, registry)
+
+    assert refusal.code == "MA7244"
+    assert registry.forms == []
+
+
+def test_a_registry_that_wants_a_password_itself_gets_no_identity_token(site: Site) -> None:
+    with filled(user="reader", password="s3cr3t") as registry:
+        site.identities[f"{registry.host}:{registry.port}"] = "1dent"
+        refusal = refused(site, registry)
+        given = [request.headers.get("authorization") for request in registry.requests]
+
+    assert refusal.code == "MA7244"
+    assert "write a password" in refusal.hint()
+    assert given == [None]
 
 
 @pytest.mark.parametrize(
