@@ -226,7 +226,7 @@ def _local(
         (frozenset({"MA4508", "MA4509"}), lambda: _size(host, worker=worker)),
         (frozenset({"MA4510"}), lambda: _room(host)),
         (frozenset({"MA4511"}), lambda: _kubelet(version, host)),
-        (frozenset({"MA4515"}), lambda: _identity(facts)),
+        (frozenset({"MA4515"}), lambda: _identity(facts, host)),
         (frozenset({"MA4516"}), lambda: _selinux(host)),
     )
     # A check that was not asked for is not run: some start programs, and a plan that needs one code
@@ -486,14 +486,48 @@ def _forwarding(host: Host) -> Iterator[Flaw]:
         )
 
 
-def _identity(facts: Facts) -> Iterator[Flaw]:
-    # A warning alone: systemd makes one at the next boot, and kubeadm itself does not ask for it.
-    if not facts.machine_id:
+_NO_ID: Final = "0" * 32
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
+_OWN_ID: Final = (
+    "run `rm /etc/machine-id && systemd-machine-id-setup`, and reboot; nodes are identified by it"
+)
+"""How a machine gets an id of its own."""
+
+_FIRST_BOOT: Final = 600 * 10**9
+"""Nanoseconds that a first boot takes at most: systemd writes the id before cloud-init knows the instance."""
+
+
+def _identity(facts: Facts, host: Host) -> Iterator[Flaw]:
+    # Warnings alone: systemd makes one at the next boot, and kubeadm itself does not ask for it.
+    found = facts.machine_id
+    if not found:
         yield _warning(
             "MA4515",
             "/etc/machine-id is empty",
             "run systemd-machine-id-setup; nodes are identified by it",
         )
+    # machine-id(5): 32 hexadecimal digits in lower case, not all of them zero.
+    elif len(found) != len(_NO_ID) or not set(found) <= _HEXADECIMAL or found == _NO_ID:
+        yield _warning("MA4515", "/etc/machine-id holds no machine-id", _OWN_ID)
+    elif _is_older_than_instance(host):
+        yield _warning(
+            "MA4515",
+            "/etc/machine-id is older than this instance: machines of the same image or disk may share it",
+            _OWN_ID,
+        )
+
+
+def _is_older_than_instance(host: Host) -> bool:
+    """Whether the id was there before the first boot of what cloud-init calls an instance; False where that is not known."""
+    # No machine can know the id of another one, but an image that has one hands it on to all.
+    instance = _text(host, "/var/lib/cloud/data/instance-id").strip()
+    if not instance or "/" in instance:
+        return False
+    directory = f"/var/lib/cloud/instances/{instance}"
+    own = host.files.stat("/etc/machine-id")
+    # When the directory was made and not when it was changed: every boot writes to it.
+    booted = host.files.born(directory) if host.files.stat(directory) is not None else None
+    return own is not None and booted is not None and own.changed < booted - _FIRST_BOOT
 
 
 def _size(host: Host, *, worker: bool) -> Iterator[Flaw]:

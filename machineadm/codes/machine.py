@@ -83,9 +83,10 @@ TABLE: dict[str, Code] = {
         f"Add it to DNS or /etc/hosts, or fix the field that the message names. {_IGNORE}",
     ),
     "MA4515": Code(
-        "no machine-id (machine, a warning)",
-        "/etc/machine-id is missing or empty.",
-        f"`systemd-machine-id-setup`; an image is shipped with an empty one, which the first boot fills in. {_IGNORE}",
+        "no machine-id of its own (machine, a warning)",
+        "/etc/machine-id is missing, empty or malformed, or older than the first boot of the instance that cloud-init tells of: then it came with "
+        "the image or disk, and other machines may have the same.",
+        f"`rm /etc/machine-id && systemd-machine-id-setup`, and a reboot; an image is shipped with an empty one, which the first boot fills in. {_IGNORE}",
     ),
     "MA4516": Code(
         "SELinux without a policy for containers (machine, a warning)",

@@ -88,6 +88,8 @@ def value_problem(name: str, value: str, minor: int) -> str:
         known = (*less, *_DEPRECATIONS, *more)
         fits = all(each in known for each in value.split(","))
         return "" if fits else f"must be of {', '.join(known)}"
+    if name == "proxy":
+        return "" if value in ("off", "readonly", "on") else "must be off, readonly or on"
     if name == "logger":
         return "" if value == "zap" else "must be zap"
     return ""

@@ -64,6 +64,7 @@ def problems(
         yield from _authorization(given, others)
         yield from _coordinated(given)
         yield from _cloud(given, minor)
+        yield from _audit(given)
         yield from _ports(given)
         yield from _fairness(given)
         # Deprecated, and kubeadm always gives the newer one.
@@ -143,6 +144,52 @@ def _gated(program: str, given: Mapping[str, str], minor: int) -> Iterator[tuple
     for name, gate in _NEED_GATES.items():
         if given.get(name) and not is_on(gate, program, minor, gates):
             yield name, f"needs the feature gate {gate}"
+
+
+_BACKENDS: Final = {"log": "audit-log-path", "webhook": "audit-webhook-config-file"}
+"""What turns an audit backend on, without which its arguments are not looked at."""
+
+# Of truncate.Config: 10 MiB of events, of which each has 100 KiB.
+_BATCH_BYTES, _EVENT_BYTES = 10 << 20, 100 << 10
+
+
+def _audit(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    # A field of ours that turns one on takes no arguments beside it.
+    for backend, target in _BACKENDS.items():
+        if given.get(target):
+            yield from _batches(f"audit-{backend}", given)
+            yield from _truncated(f"audit-{backend}-truncate-max", given)
+
+
+def _batches(prefix: str, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    # A log is written event by event, and a webhook gets batches, where nothing is said.
+    log = prefix == "audit-log"
+    if given.get(f"{prefix}-mode", "blocking" if log else "batch") != "batch":
+        return
+    throttle = f"{prefix}-batch-throttle"
+    throttled = given.get(f"{throttle}-enable", "false" if log else "true") in _TRUE
+    rates = (f"{throttle}-qps", f"{throttle}-burst") if throttled else ()
+    for name in (f"{prefix}-batch-buffer-size", f"{prefix}-batch-max-size", *rates):
+        if name in given:
+            number = integer(given[name])
+            if (float(given[name]) if number is None else number) <= 0:
+                yield name, "must be more than 0"
+        # Only those of a log have no usual rate.
+        elif log and name in rates:
+            yield f"{throttle}-enable", f"needs {name}"
+
+
+def _truncated(prefix: str, given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    events, batches = f"{prefix}-event-size", f"{prefix}-batch-size"
+    least = integer(given.get(events, str(_EVENT_BYTES)))
+    most = integer(given.get(batches, str(_BATCH_BYTES)))
+    if least is None or most is None:
+        return
+    if least <= 0:
+        yield (events if events in given else batches), f"{events} must be more than 0"
+    elif most < least:
+        here = batches if batches in given else events
+        yield here, f"{batches} ({most}) must not be less than {events} ({least})"
 
 
 _IN_TREE: Final[Mapping[int, Container[str]]] = {29: ("azure", "gce", "vsphere"), 30: ("gce",)}

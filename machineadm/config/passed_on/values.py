@@ -218,7 +218,7 @@ def _without_zeros(value: str) -> str:
 
 # validOptionalPort and parseHost of net/url: percent signs only for bytes beyond ASCII, and a zone
 # in brackets.
-_HOST_CHARACTERS: Final = r"([^][/?#\s<>\"\\^`{|}%]|%[89A-Fa-f][0-9A-Fa-f])*"
+_HOST_CHARACTERS: Final = r"([^][/?# <>\"\\^`{|}%]|%[89A-Fa-f][0-9A-Fa-f])*"
 _HOST: Final = (
     rf"\[[0-9A-Fa-f:.%A-Za-z0-9~_-]*\](:[0-9]*)?|(?!.*:[0-9]*[^0-9:][^:]*$){_HOST_CHARACTERS}"
 )

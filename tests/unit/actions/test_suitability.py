@@ -301,6 +301,49 @@ def test_a_machine_has_an_id() -> None:
     assert told(flaws(asked(), Facts(hostname="n1"), good())) == [("MA4515", "warning")]
 
 
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("a" * 32, True),
+        ("0" * 32, False),
+        ("A" * 32, False),
+        ("a" * 31, False),
+        ("0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f", False),
+    ],
+)
+def test_an_id_is_one_that_systemd_takes(text: str, fits: bool) -> None:
+    found = told(flaws(asked(), Facts(machine_id=text, hostname="n1"), good()))
+
+    assert found == ([] if fits else [("MA4515", "warning")])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told_of"), [(60, True), (11, True), (9, False), (0, False), (-60, False)]
+)
+def test_an_id_that_is_older_than_the_instance_came_with_its_image(
+    minutes: int, told_of: bool
+) -> None:
+    """A minute or so before it is right: systemd writes the id before cloud-init runs."""
+    host = good()
+    host.put("/etc/machine-id", "a" * 32)
+    host.put("/var/lib/cloud/data/instance-id", "i-1\n")
+    host.put("/var/lib/cloud/instances/i-1/boot-finished", "")
+    born = 10**18
+    host.files.nodes["/var/lib/cloud/instances/i-1"].born = born
+    host.files.nodes["/etc/machine-id"].changed = born - minutes * 60 * 10**9
+
+    assert judged(host) == ([("MA4515", "warning")] if told_of else [])
+
+
+@pytest.mark.parametrize("instance", ["", "i-2", "../../etc"])
+def test_of_an_instance_that_nobody_knows_nothing_is_said(instance: str) -> None:
+    host = good()
+    host.put("/etc/machine-id", "a" * 32)
+    host.put("/var/lib/cloud/data/instance-id", instance)
+
+    assert judged(host) == []
+
+
 def test_selinux_knows_containers() -> None:
     host = good()
     host.put("/sys/fs/selinux/enforce", "1")

@@ -362,6 +362,13 @@ def test_a_cloud_of_the_api_server_is_none_that_is_compiled_in_no_more() -> None
     assert of_values("kube-apiserver", ("cloud-provider", "external"), gates, minor=30) != []
 
 
+def test_a_proxy_of_etcd_is_on_off_or_readonly() -> None:
+    """etcd 3.6 has none any more."""
+    assert of_values("etcd", ("proxy", "//a:"), minor=30) == ["[0].value"]
+    assert of_values("etcd", ("proxy", "readonly"), minor=30) == []
+    assert of_values("etcd", ("proxy", "readonly"), minor=34) == ["[0].name"]
+
+
 def test_a_lease_that_outlives_its_leader_needs_checkpoints_in_every_etcd() -> None:
     needed = ("experimental-enable-lease-checkpoint", "true")
     alone = ("experimental-enable-lease-checkpoint-persist", "T")
@@ -369,6 +376,32 @@ def test_a_lease_that_outlives_its_leader_needs_checkpoints_in_every_etcd() -> N
     for minor in (30, 34):
         assert of_values("etcd", alone, minor=minor) == ["[0].value"]
         assert of_values("etcd", alone, needed, minor=minor) == []
+
+
+AUDITED = [
+    ([("audit-log-path", "/a"), ("audit-log-truncate-max-batch-size", "1_000")], [1]),
+    ([("audit-log-path", "/a"), ("audit-log-truncate-max-event-size", "0")], [1]),
+    ([("audit-webhook-config-file", "/a"), ("audit-webhook-truncate-max-event-size", "20000000")], [1]),
+    ([("audit-webhook-config-file", "/a"), ("audit-webhook-batch-max-size", "0")], [1]),
+    ([("audit-webhook-config-file", "/a"), ("audit-webhook-batch-throttle-qps", "-0.5")], [1]),
+    ([("audit-log-path", "/a"), ("audit-log-mode", "batch"), ("audit-log-batch-buffer-size", "0")], [2]),
+    ([("audit-log-path", "/a"), ("audit-log-mode", "batch"), ("audit-log-batch-throttle-enable", "true")], [2, 2]),
+    ([("audit-log-truncate-max-batch-size", "1")], []),
+    ([("audit-log-path", "/a"), ("audit-log-batch-buffer-size", "0")], []),
+    ([("audit-log-path", "/a"), ("audit-log-truncate-max-event-size", "0x10")], []),
+    ([("audit-webhook-config-file", "/a"), ("audit-webhook-mode", "blocking"), ("audit-webhook-batch-max-size", "0")], []),
+    ([("audit-webhook-config-file", "/a"), ("audit-webhook-batch-throttle-enable", "false"), ("audit-webhook-batch-throttle-qps", "0")], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "refused"), AUDITED)
+def test_batches_and_sizes_of_an_audit_backend_are_judged_where_it_is_on(
+    given: list[tuple[str, str]], refused: list[int]
+) -> None:
+    for minor in (29, 34, 37):
+        assert of_values("kube-apiserver", *given, minor=minor) == [
+            f"[{index}].value" for index in refused
+        ]
 
 
 APART = [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from machineadm.config import upstream
 from machineadm.config.rules.patching import (
     Open,
     PatchError,
@@ -17,6 +18,7 @@ from machineadm.config.rules.patching import (
     misfit_of,
 )
 from machineadm.config.validation import check
+from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR
 from machineadm.documents.decoding import read_values
 from tests.configurations import configuration
 from tests.rulecases import Case, K, S, judging, places
@@ -247,6 +249,30 @@ def test_a_patch_of_kube_proxy_is_tried_on_its_daemonset(
 )  # fmt: skip
 def test_a_patch_that_people_write_passes(target: str, kind: str, patch: object) -> None:
     assert check(configuration(patched(target, kind, patch)), read=read_values) == []
+
+
+@pytest.mark.parametrize("minor", range(OLDEST_MINOR, NEWEST_MINOR + 1))
+def test_a_patch_that_changes_little_passes_in_every_version(minor: int) -> None:
+    """What kubeadm of the version writes is right, and the versions differ in what that is."""
+    little = {
+        "kubeletconfiguration": {"maxPods": 50},
+        "corednsdeployment": {"metadata": {"annotations": {"a": "b"}}},
+        "kubeproxydaemonset": {"metadata": {"annotations": {"a": "b"}}},
+    }
+    pod = {"metadata": {"annotations": {"a": "b"}}}
+    targets = [
+        each
+        for each, where in upstream.names()["patches"].items()
+        if upstream.at(where, minor) is not None
+    ]
+
+    assert {"etcd", "kube-apiserver", "kubeletconfiguration"} <= set(targets)
+    for target in targets:
+        given = {
+            f"{K}.version": f"v1.{minor}.0",
+            **patched(target, "strategic", little.get(target, pod)),
+        }
+        assert check(configuration(given), read=read_values) == [], target
 
 
 def test_patches_of_one_target_are_applied_one_after_the_other() -> None:

@@ -31,12 +31,13 @@ _ARGUMENTS: Final = {"etcd": 15, "apiServer": 24, "controllerManager": 13, "sche
 """How many arguments kubeadm gives at least (cmd/kubeadm/app/phases/controlplane/manifests.go)."""
 
 
-def manifest(target: str, kubernetes: KubernetesConfig) -> dict[str, Any] | None:
+def manifest(target: str, kubernetes: KubernetesConfig, minor: int | None) -> dict[str, Any] | None:
     """The object that a patch is applied to; None where there is none.
 
     Args:
         target: As of a patch.
         kubernetes: As configured.
+        minor: The minor version of Kubernetes 1; None where it is newer than the tables.
     """
     # kubeadm writes these whatever the configuration says, so there is always something to patch.
     if target in PODS:
@@ -67,8 +68,26 @@ def manifest(target: str, kubernetes: KubernetesConfig) -> dict[str, Any] | None
     # What kubeadm itself fills in may be patched too, so it has to be here.
     if target == "kubeletconfiguration":
         given = cluster.kubelet if cluster is not None else None
-        return {**_KUBELET, **(given or {})}
+        own = _KUBELET if minor is None else _of_version(_KUBELET, _KUBELET_TYPE, minor)
+        return {**own, **(given or {})}
     return {"corednsdeployment": _DNS, "kubeproxydaemonset": _PROXY}.get(target)
+
+
+_KUBELET_TYPE: Final = "kubelet.KubeletConfiguration"
+
+
+def _of_version(value: dict[str, Any], type_: str, minor: int) -> dict[str, Any]:
+    """Leave out the fields that a version does not have: its kubeadm does not write them."""
+    from machineadm.config import upstream
+
+    fields = upstream.fields()["types"][type_]
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        kind = upstream.at(fields[name], minor)
+        if kind is not None:
+            deeper = isinstance(item, dict) and kind in upstream.fields()["types"]
+            found[name] = _of_version(item, kind, minor) if deeper else item
+    return found
 
 
 def _pod(

@@ -46,7 +46,7 @@ def _target(
     target: str, indexes: list[int], kubernetes: KubernetesConfig, context: Context, read: Read
 ) -> Iterator[Finding]:
     minor = judged_minor(asked_version(context))
-    model = manifest(target, kubernetes)
+    model = manifest(target, kubernetes, minor)
     if model is None:
         return  # kubeadm does not write it, so nothing is patched
     # Each is applied to what the one before has made, as kubeadm does with several files.
