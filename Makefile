@@ -152,7 +152,7 @@ bench: $(STAMP) $(AGENT) ## what the agent costs, as ratios beside what cannot b
 .PHONY: corpus
 corpus: $(STAMP) ## convert, plan, apply and compare every configuration of MACHINEADM_CORPUS=DIR (Go: Cluster API's renderer)
 	-tests/judges/build.sh cluster-api >/dev/null
-	MACHINEADM_MUTATED=10000 $(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/conversion/test_total.py
+	MACHINEADM_MUTATED=10000 $(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/conversion/test_total.py tests/unit/conversion/test_mutated.py
 	$(BIN)/python -m tests.corpus
 
 .PHONY: requirements

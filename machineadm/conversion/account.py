@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
-from machineadm.documents.nodes import Ambiguous, Mapping, Node, Scalar, Sequence, child
+from machineadm.documents.nodes import (
+    Ambiguous,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    as_kubernetes,
+    child,
+)
 from machineadm.documents.source import Source
 
 Outcome = Literal["converted", "same by default", "needs a decision", "has no meaning here"]
@@ -259,6 +267,18 @@ class View:
         if isinstance(value, Ambiguous):
             return self.node.text if value.value is None else value.value
         return value
+
+    def whole(self) -> Any:
+        """All of it as Kubernetes' own readers see it; None of what no reader of JSON takes, and then a person decides."""
+        try:
+            return as_kubernetes(self.node)
+        except ValueError as error:
+            self.decide(
+                f"holds what is passed on and cannot be: {error}",
+                "put the key or the value in quotes, or write it out where YAML merges or tags it",
+                "remove it, if nothing reads it",
+            )
+            return None
 
     def converted(self, to: str, note: str = "") -> None:
         """It is in a field of ours now."""

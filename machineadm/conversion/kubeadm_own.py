@@ -10,7 +10,6 @@ from machineadm.conversion.account import View
 from machineadm.conversion.fields import Role, Setting, put, text
 from machineadm.conversion.kubeadm_config import UNKNOWN_VERSION, Draft
 from machineadm.documents.model import Document
-from machineadm.documents.nodes import as_kubernetes
 
 _OBJECT: Final = ("apiVersion", "kind")
 # Others stay in the document, where our rules refuse them at their place.
@@ -148,9 +147,11 @@ def _passed_on(view: View, to: str) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for name, part in view.entries():
         if name not in _OBJECT:
-            part.converted(f"{to}.{name}")
             # As its own reader sees it: null and YAML 1.1's booleans included.
-            config[name] = as_kubernetes(part.node)
+            value = part.whole()
+            if value is not None:
+                part.converted(f"{to}.{name}")
+                config[name] = value
     return config
 
 

@@ -11,7 +11,6 @@ from machineadm.api.v1alpha1.node import NodeKubelet
 from machineadm.conversion.account import View
 from machineadm.conversion.fields import put
 from machineadm.conversion.kubeadm_config import Draft
-from machineadm.documents.nodes import as_kubernetes
 
 # Fields of ours beside those of a KubeletConfiguration.
 _NOT_THEIRS: Final = ("nodeIP", "nodeIPFrom", "config")
@@ -80,7 +79,9 @@ def _kubelet(view: View | None, kubernetes: dict[str, object]) -> None:
     config, flags = view.get("config"), view.get("flags")
     rest: dict[str, Any] = {}
     for name, part in config.entries() if config is not None else ():
-        value = as_kubernetes(part.node)
+        value = part.whole()
+        if value is None:
+            continue
         if name in ("apiVersion", "kind"):
             part.default("is that of KubeletConfiguration")
         elif name in typed:

@@ -17,10 +17,10 @@ from machineadm.conversion.fields import Role, Setting, put
 from machineadm.conversion.halves import HalvesDifferError
 from machineadm.conversion.texts import Machine
 from machineadm.conversion.writing import write
-from machineadm.documents.decoding import read_documents
+from machineadm.documents.decoding import decode_node, read_documents
 from machineadm.documents.limits import Budget
 from machineadm.documents.model import Document, Problem, problem_at
-from machineadm.documents.nodes import Mapping, Node, Scalar, child
+from machineadm.documents.nodes import Mapping, Node, Scalar, as_kubernetes, child
 from machineadm.documents.nodes import Sequence as List
 from machineadm.documents.splitting import parts
 
@@ -134,6 +134,7 @@ def convert(inputs: Iterable[tuple[str, bytes]], request: Request) -> Conversion
         problems = [_EMPTY]
     if problems:
         return Conversion(results=(), skipped=(), problems=tuple(problems))
+    written = {id(one) for one in documents}
     # All documents first: the version may stand in a Machine at the end of the stream.
     documents = [item for document in documents for item in _items(document)]
     around = _Around(documents, request)
@@ -149,7 +150,8 @@ def convert(inputs: Iterable[tuple[str, bytes]], request: Request) -> Conversion
         elif document.api_version.startswith("node.eks.aws/") and document.kind == "NodeConfig":
             results += _guarded(document, problems, partial(_node_config, document, around))
         elif document.api_version == V1ALPHA1:
-            results.append(_ours(document))
+            ours = partial(_ours, document, alone=id(document) in written)
+            results += _guarded(document, problems, ours)
         else:
             skipped.append(_skipped(document, problems))
     for group in kubeadm_own.groups(own):
@@ -361,14 +363,22 @@ def _node_config(document: Document, around: _Around) -> Result:
     return _result(document, account, view, to, draft, _notes(draft.spec))
 
 
-def _ours(document: Document) -> Result:
+def _ours(document: Document, *, alone: bool) -> Result:
     """A document that is ours already: it stays as it is."""
     text = ""
     at = document.root.at if document.root is not None else 0
     for begin, end in parts(document.source.text):
         # As it was written, with its comments.
         if begin <= at < end or (begin == end == at):
-            text = document.source.text[begin:end].removeprefix("---").strip() + "\n"
+            # No other blank is taken away: the indentation of the first line and the end of a
+            # block text count.
+            text = document.source.text[begin:end].lstrip("\r\n")
+            text = text.removeprefix("---").lstrip("\r\n")
+            text += "" if text.endswith("\n") else "\n"
+    if not alone and document.root is not None:
+        # One of a list, and the others are documents of their own.
+        # What cannot be written anew is refused as it is wherever our documents are read.
+        text = write(_taken_out(document, document.root), {})
     return Result(
         file=document.file,
         document=document.index,
@@ -378,6 +388,17 @@ def _ours(document: Document) -> Result:
         text=text,
         notes=("is ours already, and stays as it is",),
     )
+
+
+def _taken_out(document: Document, item: Node) -> dict[str, object]:
+    try:
+        value: dict[str, object] = as_kubernetes(item)
+    except ValueError as error:
+        read = decode_node(item, source=document.source, index=document.index)
+        first = next(iter(read.problems), None)
+        code, path = (first.code, first.path) if first is not None else ("MA1010", "")
+        raise RefusedError(Finding(code=code, path=path, message=str(error))) from None
+    return value
 
 
 def _join(spec: dict[str, object], request: Request) -> None:

@@ -107,3 +107,57 @@ def test_a_field_that_is_not_understood_is_a_decision_at_its_place(name: str) ->
     leaf = found.leaf(path)
     assert leaf.line == 4
     assert len(leaf.ways) >= 2
+
+
+UNPLAIN = {
+    "a number for a key": "{8080: a}",
+    "a truth for a key": "{true: a}",
+    "null for a key": "{null: a}",
+    "a date for a key": "{2026-01-01: a}",
+    "a list for a key": "{? [a] : b}",
+    "a map for a key": "{? {a: b} : c}",
+    "a merge key": "{<<: {a: b}}",
+    "a tag of another's": "!secret a",
+    "bytes": "!!binary YQ==",
+    "a set": "!!set {a}",
+    "such a value deeper down": "{a: [{b: {8080: c}}]}",
+}
+WHOLE = {
+    "of a kubelet": (
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nmaxPods: 50\nevictionHard: VALUE\n",
+        "evictionHard",
+    ),
+    "of a kube-proxy": (
+        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: a\nconntrack: VALUE\n",
+        "conntrack",
+    ),
+    "of a mode of kube-proxy": (
+        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: a\nmode: VALUE\n",
+        "mode",
+    ),
+    "of a node of EKS": (
+        "apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  kubelet: {config: {maxPods: 50, evictionHard: VALUE}}\n",
+        "spec.kubelet.config.evictionHard",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", UNPLAIN)
+@pytest.mark.parametrize("form", WHOLE)
+def test_a_value_that_is_passed_on_whole_and_is_not_plain_is_a_decision(
+    form: str, value: str
+) -> None:
+    text, path = WHOLE[form]
+    found = converted(text.replace("VALUE", UNPLAIN[value]), role="Initialize")
+
+    assert any(leaf.startswith(path) for leaf in found.undecided)
+    assert "a key is not text" in str(found.undecided) or "not plain YAML" in str(found.undecided)
+
+
+@pytest.mark.parametrize("value", UNPLAIN)
+def test_an_item_of_a_list_that_cannot_be_written_anew_is_refused(value: str) -> None:
+    item = f"{{apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1, kind: MachineBootstrap, spec: {UNPLAIN[value]}}}"
+    found = outcome(f"apiVersion: v1\nkind: List\nitems: [{item}]\n")
+
+    assert found.results == ()
+    assert all(problem.code.startswith("MA1") for problem in found.problems)
