@@ -303,7 +303,7 @@ class Asking:
             there = names(client)
             if name not in there and len(there) != 1:
                 message = f"plugin {name} has no {kind} of its name, but {len(there)} others"
-                raise PluginError("MA7226", message, hint=f"there are {', '.join(there)}")
+                raise PluginError("MA7226", message, hint=f"there: {', '.join(there) or 'none'}")
             return name if name in there else there[0], client, found
         broken: list[str] = []
         for entry in entries(kind, self.places):
@@ -434,7 +434,7 @@ def groups_in(token: str) -> list[str] | None:
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
         claims = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, RecursionError):
         return None
     found = claims.get("groups") if isinstance(claims, dict) else None
     texts = isinstance(found, list) and all(isinstance(one, str) for one in found)

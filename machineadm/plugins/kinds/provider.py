@@ -193,19 +193,24 @@ class Providers:
 
     def _stream(self, name: str, request: Any, output: Output, timeout: float | None) -> Any | None:
         """Execute with output; None if it cannot stream."""
+        # A stream that ends without a result is an empty output, as for scafctl's host.
         result = pb.ExecuteProviderResponse()
+        began = False
         try:
             with self._plugin.stream(_METHODS["ExecuteProviderStream"], timeout=timeout) as call:
                 call.send(request)
                 call.end()
                 for chunk in call:
+                    began = True
                     which = chunk.WhichOneof("chunk")
                     if which == "result":
                         result = chunk.result
                     elif which:
                         output(which, getattr(chunk, which))
         except RpcError as error:
-            if error.status is Status.UNIMPLEMENTED:
+            # Only in place of the first reply: once something came the provider has run, and the other call
+            # would do it all a second time.
+            if error.status is Status.UNIMPLEMENTED and not began:
                 return None
             refusal: PluginError = failed(self._plugin, KIND, f"provider {name!r}", error)
             raise refusal from error
@@ -215,7 +220,8 @@ class Providers:
         self._require(name, reply)
         try:
             return msgspec.json.decode(reply.output, type=Result) if reply.output else Result()
-        except ValueError as error:
+        # RecursionError: of JSON that is nested too deep, which msgspec does not call a DecodeError.
+        except (ValueError, RecursionError) as error:
             raise PluginError(
                 "MA7224",
                 f"plugin {self._plugin.name}: the output of {name!r} is invalid: {error}",

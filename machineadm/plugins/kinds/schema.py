@@ -41,7 +41,8 @@ def schema_of(descriptor: Any) -> Mapping[str, Any]:
     if descriptor.raw_schema:
         try:
             found = json.loads(descriptor.raw_schema)
-        except ValueError:
+        # A schema nested too deep is as good as none: what is not judged here, the provider judges.
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
     parameters = descriptor.schema.parameters
@@ -72,8 +73,10 @@ def problems(value: Any, schema: Any, path: str = "", depth: int = 0) -> Iterato
     if names and not any(_is(value, name) for name in names):
         yield f"{path or 'it'} expects {' or '.join(map(str, names))}, got {_name(value)}"
         return
-    if "enum" in schema and value not in schema["enum"]:
-        yield f"{path or 'it'} must be one of {', '.join(json.dumps(one) for one in schema['enum'])}"
+    # Whatever the plugin wrote there: a keyword in another form than JSON Schema's is not judged.
+    values = schema.get("enum")
+    if isinstance(values, list) and value not in values:
+        yield f"{path or 'it'} must be one of {', '.join(map(json.dumps, values))}"
     if isinstance(value, str):
         yield from _text(value, schema, path)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -91,8 +94,8 @@ def _object(value: dict[str, Any], schema: dict[str, Any], path: str, depth: int
     known = known if isinstance(known, dict) else {}
     required = schema.get("required")
     for name in required if isinstance(required, list) else ():
-        if name not in value:
-            yield f"{_below(path, str(name))} is required"
+        if isinstance(name, str) and name not in value:
+            yield f"{_below(path, name)} is required"
     others = schema.get("additionalProperties", True)
     for name, item in value.items():
         if name in known:
@@ -106,11 +109,14 @@ def _object(value: dict[str, Any], schema: dict[str, Any], path: str, depth: int
 def _text(value: str, schema: dict[str, Any], path: str) -> Iterator[str]:
     yield from _counted(len(value), schema, path, "minLength", "maxLength", "characters")
     pattern = schema.get("pattern")
-    if isinstance(pattern, str):
+    # Authors write Go's patterns. There `[[:alpha:]]` is a class of letters, here a set of seven characters and
+    # a bracket: judged here, it would refuse what the provider takes.
+    if isinstance(pattern, str) and "[[" not in pattern and "[:" not in pattern:
         try:
             fits = re.search(pattern, value) is not None
-        except re.error:
-            return  # valid in Go's syntax but not in Python's: the provider checks it
+        # Valid in Go's syntax but not in Python's, or too large for it: the provider checks it.
+        except (re.error, OverflowError, RecursionError):
+            return
         if not fits:
             yield f"{path or 'it'} does not match {pattern}"
 
@@ -119,7 +125,15 @@ def _number(value: float, schema: dict[str, Any], path: str) -> Iterator[str]:
     for key, wrong, words in _BOUNDS:
         bound = schema.get(key)
         if isinstance(bound, (int, float)) and not isinstance(bound, bool) and wrong(value, bound):
-            yield f"{path or 'it'} must be {words} {bound:g}"
+            yield f"{path or 'it'} must be {words} {_number_text(bound)}"
+
+
+def _number_text(bound: float) -> str:
+    # Parameters carry every bound as a double (proto3): 1048577.0 is shown as it was written, and with all
+    # its digits, by which an operator goes.
+    if isinstance(bound, float) and bound.is_integer() and abs(bound) < 1 << 53:
+        return str(int(bound))
+    return str(bound)
 
 
 def _counted(
@@ -176,6 +190,7 @@ def _of_parameter(parameter: Any) -> dict[str, Any]:
     for text in parameter.enum_values:
         try:
             values.append(json.loads(text))
-        except ValueError:
+        # Dropped, as scafctl drops it: the other values still say something.
+        except (ValueError, RecursionError):
             continue
     return found | ({"enum": values} if values else {})

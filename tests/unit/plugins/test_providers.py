@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,73 @@ def test_a_large_input_comes_back(providers: Providers) -> None:
     inputs: dict[str, Any] = {"blob": "x" * (5 << 20)}
 
     assert providers.execute("echo", inputs).data["in"] == inputs
+
+
+# A plugin that is not of our SDK: it streams in its own way, and counts how often it was executed.
+ODD = f"""#!{sys.executable} -I
+import os
+from grpclib.const import Status
+from machineadm.plugins.proto import scafctl_pb2 as pb
+from machineadm.plugins.sdk import providers
+from machineadm.plugins.sdk.providers import Output, Provider, serve_providers
+from machineadm.plugins.wire.rpc import RpcError
+
+
+class Odd(Provider):
+    name = "odd"
+
+    def execute(self, inputs, host):
+        open(os.path.join(inputs["directory"], "executed"), "a").write("x")
+        return Output(data=inputs.get("data", "unary"))
+
+    def stream(self, inputs, host, write):
+        raise NotImplementedError
+
+
+def streamed(one, request, host, call):
+    inputs = providers._object(request.input)
+    if inputs["output"]:
+        yield pb.ExecuteProviderStreamChunk(stdout=b"begun")
+    raise RpcError(Status.UNIMPLEMENTED, "streaming execution not supported")
+
+
+def executed(output, *, streamed=False):
+    data = b"[" * 100000 if output.data == "deep" else b'"unary"'
+    return pb.ExecuteProviderResponse(output=b'{{"data":' + data + b"}}")
+
+
+providers._streamed = streamed
+providers._executed = executed
+serve_providers(Odd())
+"""
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    path = tmp_path / "odd"
+    path.write_text(ODD)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_what_has_begun_to_run_is_not_run_again(odd: Path, began: bool) -> None:
+    inputs = {"directory": str(odd.parent), "output": began}
+    with Host() as host:
+        one = Providers(host.start(Command(name="odd", path=str(odd), cookie=COOKIE)))
+        if began:
+            with pytest.raises(PluginError):
+                one.execute("odd", inputs, output=lambda _stream, _data: None)
+        else:
+            assert one.execute("odd", inputs, output=lambda _stream, _data: None).data == "unary"
+
+    assert (odd.parent / "executed").exists() is not began
+
+
+def test_an_output_that_is_nested_too_deep_is_refused(odd: Path) -> None:
+    with Host() as host:
+        one = Providers(host.start(Command(name="odd", path=str(odd), cookie=COOKIE)))
+        with pytest.raises(PluginError, match="the output of 'odd' is invalid") as caught:
+            one.execute("odd", {"directory": str(odd.parent), "data": "deep"})
+
+    assert caught.value.code == "MA7224"

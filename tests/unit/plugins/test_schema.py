@@ -137,3 +137,47 @@ def test_bounds_of_a_parameter_count_only_where_they_are_said() -> None:
         "pattern": "x",
         "maxItems": 3,
     }
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": 5},
+        {"enum": None},
+        {"enum": "abc"},
+        {"required": [["a"]]},
+        {"required": [{"a": 1}, None]},
+        {"pattern": "(" * 3000 + ")" * 3000},
+        {"pattern": "x{99999999999}"},
+        {"pattern": "^[[:alpha:]]+$"},
+        {"pattern": "[^[:digit:]]{2}"},
+    ],
+)
+@pytest.mark.parametrize("value", ["text", 1, {"a": "b"}])
+def test_a_keyword_in_a_form_that_is_not_judged_lets_all_pass(schema: Any, value: Any) -> None:
+    assert list(problems(value, schema)) == []
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown"),
+    [
+        (1048577, "1048577"),
+        (1048577.0, "1048577"),
+        (2**40 + 0.0, "1099511627776"),
+        (0.25, "0.25"),
+        (1e300, "1e+300"),
+        (10**400, "1" + "0" * 400),
+    ],
+)
+def test_a_bound_is_told_with_all_its_digits(bound: float, shown: str) -> None:
+    assert list(problems(-1, {"minimum": bound})) == [f"it must be at least {shown}"]
+
+
+@pytest.mark.parametrize("depth", [5_000, 200_000])
+def test_json_that_is_nested_too_deep_says_nothing(depth: int) -> None:
+    deep = b"[" * depth
+
+    assert schema_of(pb.ProviderDescriptor(raw_schema=deep)) == {}
+    parameter = pb.Parameter(type="string", enum_values=[deep, b'"a"'])
+    described = pb.ProviderDescriptor(schema=pb.Schema(parameters={"x": parameter}))
+    assert schema_of(described)["properties"]["x"]["enum"] == ["a"]
