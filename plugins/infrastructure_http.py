@@ -56,8 +56,11 @@ class Http(Infrastructure):
             raise CallError("headers must be printable ASCII")
         timeout = settings.get("timeoutSeconds", TIMEOUT)
         # True is an int to Python, and would be a second.
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0:
-            raise CallError("timeoutSeconds must be a positive number")
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+            raise CallError("timeoutSeconds must be a number")
+        # An hour: longer than any call has, and sockets take neither a NaN nor centuries.
+        if not 0 < timeout <= 3600:
+            raise CallError("timeoutSeconds must be more than 0, and at most 3600")
         base = settings.get("baseURL", "")
         if base:
             require_url(base)

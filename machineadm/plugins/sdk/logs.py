@@ -25,8 +25,19 @@ class HostHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler."""
+        try:
+            line = json.dumps(self._entry(record), default=str)
+        # As in the standard library: a mistake in a line of the log must not end the call that logs it.
+        except Exception:
+            line = json.dumps({"@level": "error", "@message": f"unfit log entry: {record.msg!r}"})
+        try:
+            self._write(line.encode() + b"\n")
+        except OSError:
+            pass  # the host is gone
+
+    def _entry(self, record: logging.LogRecord) -> dict[str, object]:
         time = datetime.datetime.fromtimestamp(record.created, datetime.timezone.utc)
-        entry = {
+        entry: dict[str, object] = {
             "@level": next((name for level, name in _LEVELS if record.levelno >= level), "trace"),
             "@message": record.getMessage(),
             "@timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -36,10 +47,7 @@ class HostHandler(logging.Handler):
             entry["@module"] = record.name
         if record.exc_info:
             entry["error"] = logging.Formatter().formatException(record.exc_info)
-        try:
-            self._write(json.dumps(entry, default=str).encode() + b"\n")
-        except OSError:
-            pass  # the host is gone
+        return entry
 
     def _write(self, line: bytes) -> None:
         # A pipe that is nearly full takes only the beginning of a line, and the host reads lines.

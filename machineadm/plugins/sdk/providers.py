@@ -12,6 +12,7 @@ serve_providers(Echo())
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -341,7 +342,9 @@ def _streamed(one: Provider, request: Any, host: HostClient | None, call: Call) 
             result = _executed(one.stream(inputs, host, write), streamed=True)
         except BaseException as error:
             result = _failed(CallError(told(error)))
-        put(pb.ExecuteProviderStreamChunk(result=result))
+        # Refused where the host has hung up: there is nobody left whom that concerns.
+        with contextlib.suppress(CallError):
+            put(pb.ExecuteProviderStreamChunk(result=result))
 
     threading.Thread(target=work, daemon=True, name="plugin-stream").start()
     while True:

@@ -25,7 +25,7 @@ TIMEOUT: Final = 30.0
 
 PIECE: Final = 1 << 20
 _MOST_REFUSAL: Final = 16384
-_HERE: Final = ("localhost", "127.0.0.1", "::1")
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class AbsentError(CallError):
@@ -102,6 +102,12 @@ class Web:
             _unreachable(url, error.reason)
         except (OSError, http.client.HTTPException) as error:
             _unreachable(url, error)
+        # A header with two lines, or beyond Latin-1, or a redirect to what is no URL. Without its words: they
+        # quote the header, which may be a token.
+        except ValueError:
+            raise CallError(
+                f"{shown(url)} cannot be asked: a header or a redirect is unfit"
+            ) from None
         return answer
 
     def pieces(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
@@ -174,11 +180,18 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             CallError: It leads to where nobody should follow.
         """
         there, here = urlsplit(newurl), urlsplit(req.full_url)
-        if there.scheme != "https" and there.scheme != here.scheme:
+        same = (there.scheme, there.netloc) == (here.scheme, here.netloc)
+        # In the clear only to the server itself, or within this machine: what a metadata service or a local
+        # server answers must not come from anybody on the network in the end.
+        within = here.scheme == there.scheme == "http" and {here.hostname, there.hostname} <= _HERE
+        if there.scheme != "https" and not same and not within:
             fp.close()
-            raise CallError(f"{shown(req.full_url)} redirects from https to less")
+            less = (
+                "from https to less" if here.scheme == "https" else "to another server in the clear"
+            )
+            raise CallError(f"{shown(req.full_url)} redirects {less}")
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if following is not None and (there.scheme, there.netloc) != (here.scheme, here.netloc):
+        if following is not None and not same:
             # All of them: which are secret only the plugin knows.
             following.headers = {}
         return following

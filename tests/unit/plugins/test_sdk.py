@@ -229,6 +229,25 @@ def test_a_log_record_is_one_line_that_every_host_understands(level: int, name: 
     assert json.loads(line)["@timestamp"].endswith("Z")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "pairs"),
+    [((1, 2), {}), (("%d",), {}), ((), {"n": {(1, 2): 3}}), (("x",), {"n": {(1, 2): 3}})],
+)
+def test_a_mistake_in_a_log_record_ends_no_call(
+    arguments: tuple[object, ...], pairs: dict[str, object]
+) -> None:
+    reader, writer = os.pipe()
+    record = logging.LogRecord("my.plugin", 20, "x", 1, "the key of %d", arguments, None)
+    vars(record).update(pairs)
+    HostHandler(writer).emit(record)
+    os.close(writer)
+    line, rest = os.read(reader, 65536).split(b"\n")
+    os.close(reader)
+
+    assert rest == b""
+    assert "the key of" in Log().record(line).message
+
+
 def test_a_plugin_that_a_person_starts_says_what_it_is() -> None:
     ran = subprocess.run(
         [sys.executable, "-I", str(EXAMPLE)], capture_output=True, text=True, check=False

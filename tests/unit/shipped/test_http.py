@@ -11,6 +11,7 @@ from grpclib.exceptions import GRPCError
 
 from machineadm.plugins.sdk import CallError
 from machineadm.plugins.sdk.testing import mock_host
+from machineadm.plugins.sdk.web import Web
 from machineadm.plugins.wire.rpc import RpcError
 from plugins.infrastructure_http import Http
 from tests.servers.authority import Authority
@@ -93,6 +94,31 @@ def test_a_server_is_trusted_by_its_authority_alone(files: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "there", ["http://127.0.0.2:1", "http://example.invalid", "ftp://127.0.0.1"]
+)
+def test_a_redirect_in_the_clear_leads_to_nobody_else(files: Path, there: str) -> None:
+    with (
+        FileServer(files) as server,
+        mock_host(Http()) as host,
+        pytest.raises(GRPCError, match="in the clear"),
+    ):
+        fetched(host, f"{server.redirecting_to(there)}/node.yaml")
+
+
+@pytest.mark.parametrize(
+    "value", ["s3cr3t\nX-Other: 1", "s3cr3t\r\n", "s3cr3t \u20ac", "s3cr3t\x00\n"]
+)
+def test_a_header_that_cannot_be_sent_is_refused_without_its_value(files: Path, value: str) -> None:
+    with FileServer(files) as server, pytest.raises(CallError) as caught:
+        Web(headers={"Authorization": f"Bearer {value}"}).ask("GET", f"{server.url}/node.yaml")
+
+    assert "is unfit" in caught.value.text
+    assert "s3cr3t" not in caught.value.text
+    # What it comes from quotes the header, and a log would show it.
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
     ("path", "words"),
     [
         ("none", "answers 404"),
@@ -164,6 +190,10 @@ def test_without_a_base_nothing_is_stored() -> None:
         {"headers": {"a": 1}},
         {"headers": {"a": "b\r\nc"}},
         {"timeoutSeconds": 0},
+        {"timeoutSeconds": 3601},
+        {"timeoutSeconds": 1e300},
+        {"timeoutSeconds": float("nan")},
+        {"timeoutSeconds": float("inf")},
         {"timeoutSeconds": "1"},
         {"baseURL": "ftp://x"},
         {"caFile": "/none"},
