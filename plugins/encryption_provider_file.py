@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -83,14 +84,22 @@ class Files(EncryptionProvider):
             os.makedirs(self.directory, mode=0o700, exist_ok=True)
             # 0600 from the start (mkstemp), and in the same directory, so that the rename is one
             # step.
-            descriptor, scratch = tempfile.mkstemp(dir=self.directory)
+            # A dot before: what a kill leaves has no provider's name, so nobody gets it as a passphrase.
+            descriptor, scratch = tempfile.mkstemp(dir=self.directory, prefix=".machineadm-")
+        except OSError as error:
+            _refuse(path, error)
+        try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(passphrase)
                 file.flush()
                 # Before the rename, or a power cut could leave the name with no content.
                 os.fsync(descriptor)
             os.replace(scratch, path)
+            _flush(self.directory)
         except OSError as error:
+            # A copy of a secret that nobody knows of must not stay behind.
+            with contextlib.suppress(OSError):
+                os.unlink(scratch)
             _refuse(path, error)
 
     def delete_passphrase(self, provider: str) -> None:
@@ -123,6 +132,15 @@ def _require_private(path: str, found: os.stat_result) -> None:
         raise CallError(
             f"{path} has mode {stat.S_IMODE(found.st_mode):04o}, so others can get at it"
         )
+
+
+def _flush(directory: str) -> None:
+    # The rename is in the directory: documents that are encrypted with the passphrase must not outlive it.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _refuse(path: str, error: OSError) -> NoReturn:

@@ -83,3 +83,26 @@ def test_what_is_stored_is_private_and_fetched_again(provider: Files, tmp_path: 
 def test_unfit_settings_are_refused(settings: dict[str, object]) -> None:
     with mock_host(Files()) as host, pytest.raises(CallError):
         host.configure(settings)
+
+
+def test_a_passphrase_that_cannot_be_stored_leaves_no_copy(provider: Files, tmp_path: Path) -> None:
+    (tmp_path / "words/taken").mkdir()
+    with mock_host(provider) as host:
+        assert refused(host, "StorePassphrase", provider="taken", passphrase=b"s3cr3t")
+
+    assert sorted(one.name for one in (tmp_path / "words").iterdir()) == ["taken", "vault"]
+
+
+def test_what_a_kill_leaves_has_no_providers_name(
+    provider: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        provider.store_passphrase("new", b"s3cr3t")
+    (left,) = {one.name for one in (tmp_path / "words").iterdir()} - {"vault"}
+
+    with pytest.raises(CallError, match="lower-case letters"):
+        provider.fetch_passphrase(left)
