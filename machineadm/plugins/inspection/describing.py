@@ -118,7 +118,8 @@ def _schema(schema: Any) -> dict[str, Any] | None:
 def _json(data: bytes) -> Any:
     try:
         return json.loads(data) if data else None
-    except ValueError:
+    # Shown as none, like a schema that is not JSON: a description must not fail by a part of it.
+    except (ValueError, RecursionError):
         return None
 
 

@@ -192,11 +192,14 @@ def _entries(name: str, entries: str, want: str) -> str:
     if want:
         quote = ours["quote"]
         return entries[: ours.start()] + f"{quote}{want}{quote}" + entries[ours.end() :]
-    first, last = _with_comma(entries.encode(), *ours.span())
-    if "\n" in entries and entries[first : first + 1] != ",":
+    data = entries.encode()
+    # In bytes, as the span is cut out of them: a comment before it may hold more than ASCII.
+    start = len(entries[: ours.start()].encode())
+    first, last = _with_comma(data, start, start + len(ours[0].encode()))
+    if b"\n" in data and data[first : first + 1] != b",":
         # It stood first, in a line of its own.
-        return entries[:first].rstrip() + "\n" + " " * 4 + entries[last:].lstrip()
-    return (entries.encode()[:first] + entries.encode()[last:]).decode()
+        return data[:first].decode().rstrip() + "\n" + " " * 4 + data[last:].decode().lstrip()
+    return (data[:first] + data[last:]).decode()
 
 
 def _requirements(name: str, text: str, want: str) -> str:

@@ -60,6 +60,9 @@ def test_the_dependency_on_the_sdk_is_added_or_raised(before: str, after: str) -
         ('[\n    "machineadm",\n    "a",\n]', '[\n    "a",\n]'),
         ('[\n    "a",\n    "machineadm",\n    "b",\n]', '[\n    "a",\n    "b",\n]'),
         ('["a"]', '["a"]'),
+        ('[\n    # ä€\n    "a",\n    "machineadm",\n]', '[\n    # ä€\n    "a",\n]'),
+        ('[\n    # öüä\n    "machineadm",\n    "b",\n]', '[\n    # öüä\n    "b",\n]'),
+        ('["ümläut", "machineadm", "b"]', '["ümläut", "b"]'),
     ],
 )
 def test_the_dependency_goes_where_nothing_uses_the_sdk(before: str, after: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from machineadm.plugins.inspection import describing
+from machineadm.plugins.inspection.conformance import scafctl
 from machineadm.plugins.kinds.schema import problems, schema_of
 from machineadm.plugins.proto import scafctl_pb2 as pb
 
@@ -178,6 +180,8 @@ def test_json_that_is_nested_too_deep_says_nothing(depth: int) -> None:
     deep = b"[" * depth
 
     assert schema_of(pb.ProviderDescriptor(raw_schema=deep)) == {}
+    assert describing._json(deep) is None
+    assert scafctl._json(deep) is None
     parameter = pb.Parameter(type="string", enum_values=[deep, b'"a"'])
     described = pb.ProviderDescriptor(schema=pb.Schema(parameters={"x": parameter}))
     assert schema_of(described)["properties"]["x"]["enum"] == ["a"]
