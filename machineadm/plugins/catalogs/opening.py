@@ -45,6 +45,7 @@ def open_catalog(
     scheme, separator, rest = address.partition("://")
     if not separator or scheme == "file":
         path = os.path.abspath(rest if separator else address)
+        # lexists: a broken link there is a damaged layout, not a directory of another kind.
         if os.path.lexists(os.path.join(path, layout.MARK)):
             _require_no_keys(address, release_keys)
             return LayoutCatalog(path)
@@ -55,22 +56,26 @@ def open_catalog(
     _require_no_keys(address, release_keys)
     try:
         parts = urlsplit(address)
+        # `port` raises for what is not a number.
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port = "", None
     prefix = parts.path.strip("/") if host else ""
+    # The prefix as the distribution spec has names of repositories: lower case, and no `..`.
     if scheme not in ("oci", "oci+http") or not host or not re.fullmatch(_PREFIX, prefix):
         raise UsageError(
             "MA7240",
             f"{_shown(address)} is not the address of a catalog",
             hint="oci://registry.example/plugins, or the path of a directory",
         )
+    # It is printed, noted in the lock, and seen in the list of processes.
     if parts.username is not None or parts.query or parts.fragment:
         raise UsageError(
             "MA7240",
             f"{_shown(address)}: an address holds neither user nor password",
             hint="--credentials FILE (as of `docker login`)",
         )
+    # Without a lock the catalog's own digest decides: in the clear that is anybody's on the way.
     if scheme == "oci+http" and host not in _HERE:
         raise UsageError(
             "MA7240",
@@ -79,6 +84,7 @@ def open_catalog(
         )
     netloc = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
     protocol = "https" if scheme == "oci" else "http"
+    # Only here is `web` called: a directory needs neither TLS nor its import.
     return RegistryCatalog(f"{protocol}://{netloc}", prefix, web(), credentials(netloc))
 
 
@@ -93,6 +99,7 @@ def configured_catalogs(path: str = CONFIGURATION) -> tuple[str, ...]:
     """
     if not os.path.lexists(path):
         return ()
+    # Whoever writes it chooses where root's programs come from.
     require_trusted("of plugins.yaml", path)
     with open(path, "rb") as file:
         return read_catalogs(file.read(), file=path)
@@ -110,5 +117,7 @@ def _require_no_keys(address: str, release_keys: bytes) -> None:
 
 def _shown(address: str) -> str:
     """Return an address without what may be a password."""
-    scheme, _, rest = address.partition("://")
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return address
     return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}/{rest.partition('/')[2]}"
