@@ -37,12 +37,16 @@ from machineadm.plugins.catalogs.model import (
     suits,
 )
 
+# With pauses of 1, 2, 4 and 8 s between them: a registry that restarts has 15 s.
 ATTEMPTS: Final = 5
 """Tries in a row that bring nothing new, until a download has failed."""
 
+# Or each interrupted download that nobody continues would stay for good. By the wall clock, as the
+# times of files are: a clock that jumps during the first boot costs a download, and no more.
 KEPT: Final = 7 * 24 * 3600
 """Seconds that the beginning of a file is kept."""
 
+# Read and hashed in pieces, since a plugin may have a gigabyte (MOST_BYTES).
 _PIECE: Final = 1 << 20
 Progress = Callable[[Artifact, int], None]
 Read = Callable[[Artifact, int], Chunks]
@@ -51,6 +55,8 @@ Read = Callable[[Artifact, int], Chunks]
 def default_root() -> str:
     """Return the cache's directory: below /var/cache for root, else below XDG_CACHE_HOME."""
     if os.geteuid() == 0:
+        # Anybody may empty it (that is what /var/cache is for): all in it can be fetched again,
+        # and what is installed is a copy.
         return "/var/cache/machineadm/plugins"
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(base, "machineadm", "plugins")
@@ -81,12 +87,15 @@ class Cache:
 
     def path(self, digest: str) -> str:
         """Return the path for the file of a digest."""
+        # Each catalog has judged the digest (is_digest): anything else would lead out of the
+        # directory.
         return os.path.join(self.root, *digest.split(":"))
 
     def has(self, digest: str) -> bool:
         """Whether the file of a digest exists and is undamaged; a damaged one is removed."""
         path = self.path(digest)
         try:
+            # By content each time, and not by size and date: root runs what is found here.
             if digest_of(path) == digest:
                 return True
             os.unlink(path)
@@ -102,11 +111,14 @@ class Cache:
         base = os.path.join(self.root, "plugins")
         for directory, _, names in sorted(os.walk(base)):
             parts = os.path.relpath(directory, base).split(os.sep)
+            # What does not fit is not an entry: a kill leaves the scratch file of write_whole
+            # here.
             if len(parts) != 3 or parts[0] not in KINDS or not is_name(parts[1]):
                 continue
             for name in sorted(names):
                 platform = name.replace("-", "/", 1)
                 digest = _line(os.path.join(directory, name))
+                # Digests are compared by `has` alone: a list must not read gigabytes.
                 if is_platform(platform) and is_digest(digest):
                     found.append(self._cached(parts, platform, digest))
         return found
@@ -121,6 +133,8 @@ class Cache:
             if (one.kind, one.name) == (kind, name) and suits(one.platform, platform)
             if digest in ("", one.digest)
         }
+        # One damaged file must not stop the fallback: has() removes it, and the next older one is
+        # tried.
         while version := constraint.newest(fits):
             if self.has(fits[version].digest):
                 return fits[version]
@@ -151,11 +165,14 @@ class Cache:
         """
         directory = os.path.join(self.root, "plugins", one.kind, one.name, one.version)
         try:
+            # The name before the file: a kill between the two leaves bytes without a name, which
+            # the next download of the same digest takes over.
             _unlink(os.path.join(directory, one.platform.replace("/", "-")))
             for _ in range(3):
                 os.rmdir(directory)
                 directory = os.path.dirname(directory)
         except OSError as error:
+            # Another version or platform is still in there, or another process was faster.
             if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                 _refuse(directory, error)
         # Last, and only when no other name has the digest: a kill before this leaves a file that no name
@@ -180,16 +197,22 @@ class Cache:
         Raises:
             PluginError: It cannot be downloaded, has another digest, or there is no room for it.
         """
+        # Before the first byte: the size is what the catalog claims, and says how much of the disk
+        # is filled.
         if artifact.size > MOST_BYTES:
             raise PluginError(
                 "MA7245",
                 f"{artifact.kind}/{artifact.name} is larger than {MOST_BYTES} bytes",
                 hint="no plugin is that large: look at what was published",
             )
+        # By digest and not by name: another catalog, or another version with the same file,
+        # continues it.
         partial = os.path.join(self.root, "partial", artifact.digest.removeprefix("sha256:"))
         try:
             os.makedirs(os.path.dirname(partial), mode=0o755, exist_ok=True)
             os.makedirs(os.path.dirname(self.path(artifact.digest)), mode=0o755, exist_ok=True)
+            # Before our own is opened: if that is an old one, it would lose its name while we
+            # write to it.
             self._forget_old(os.path.dirname(partial))
             descriptor = _held(partial, end)
         except OSError as error:
@@ -289,6 +312,7 @@ class _Coming:
                 # Progress resets the count: a large file over a bad line may break off often and
                 # still arrive.
                 failures = failures + 1 if self.came <= before else 1
+                # At most 8 s: nobody is helped by a longer silence before the error.
                 pause = min(2.0 ** (failures - 1), 8.0)
                 if failures >= ATTEMPTS or time.monotonic() + pause > end:
                     raise
@@ -324,9 +348,11 @@ class _Coming:
 
     def _take(self, chunks: Chunks) -> None:
         for chunk in chunks:
+            # A server may ignore Range and send all of it (RFC 9110, 14.2).
             if isinstance(chunk, Restart):
                 self.begin_anew()
                 continue
+            # Before it is written: an answer without an end would fill the disk.
             if self.came + len(chunk) > self._artifact.size:
                 _unlink(self._partial)
                 raise PluginError(
@@ -355,9 +381,12 @@ class _Coming:
             self.begin_anew()
             return
         os.lseek(self._descriptor, 0, os.SEEK_SET)
+        # Read again: the state of the hash went with the process that began.
         while piece := os.read(self._descriptor, _PIECE):
             self._digest.update(piece)
             self.came += len(piece)
+        # Complete and wrong: to ask for what follows its end would get 416 (RFC 9110, 15.5.17) for
+        # ever.
         if self.came == self._artifact.size and not self.is_right:
             self.begin_anew()
 
@@ -375,6 +404,7 @@ class _Coming:
 def digest_of(path: str) -> str:
     """Compute the digest of a file as catalogs write it; empty if it is not a regular file."""
     digest = hashlib.sha256()
+    # A link leads to a file that nobody downloaded, and a FIFO would block the run for good.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -388,6 +418,7 @@ def digest_of(path: str) -> str:
 
 def write_whole(path: str, data: bytes, mode: int) -> None:
     """Write a file completely or not at all."""
+    # In the same directory: a rename replaces in one step only within a file system.
     descriptor, scratch = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".machineadm-")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -418,9 +449,13 @@ def _held(path: str, end: float) -> int:
         PluginError: MA7251: Another process holds it until the time is up.
     """
     while True:
+        # NOFOLLOW: begin_anew() truncates what is opened, and a link could make that anybody's
+        # file.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o600)
         try:
+            # Of the descriptor, so a kill leaves no lock behind. Polled: a flock that waits would
+            # outlast the deadline.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held = os.fstat(descriptor)
             # The process that held it may have renamed or removed it: then the lock is on a file without this name.
@@ -441,6 +476,7 @@ def _held(path: str, end: float) -> int:
 def _line(path: str) -> str:
     try:
         with open(path, encoding="ascii") as file:
+            # A digest has 71 characters; whatever else is in there is not one.
             return file.read(200).strip()
     except (OSError, UnicodeDecodeError):
         return ""
@@ -454,6 +490,7 @@ def _unlink(path: str) -> None:
 
 
 def _refuse(path: str, error: OSError) -> NoReturn:
+    # EFBIG is a limit of the process (RLIMIT_FSIZE), which is as good as a full disk.
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     hint = "make room there, or name another directory by --cache-dir" if full else ""
     reason = (error.strerror or str(error)).lower()

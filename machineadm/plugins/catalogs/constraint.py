@@ -13,7 +13,9 @@ from machineadm.errors import UsageError
 from machineadm.semver import Semver
 
 LATEST: Final = "latest"
+# The grammar of npm and of Masterminds/semver, which scafctl uses.
 _TERM: Final = r"(\^|~|>=|<=|!=|>|<|=)? *(v?[0-9][^\s,|]*|[*xX])"
+# Nine digits at most: no version has more, and int() of a text without a bound takes its time.
 _PARTS: Final = r"v?([0-9]{1,9})(?:\.([0-9]{1,9}|[xX*]))?(?:\.([0-9]{1,9}|[xX*]))?"
 
 
@@ -49,6 +51,7 @@ class Constraint(msgspec.Struct, frozen=True):
     @classmethod
     def just(cls, version: str) -> Constraint:
         """One version as it is written, semantic or not."""
+        # No range at all, but the text itself: a lock may hold `nightly`, which no range contains.
         return cls(version, ())
 
     @property
@@ -69,6 +72,7 @@ class Constraint(msgspec.Struct, frozen=True):
         try:
             found = Semver.parse(version)
         except ValueError:
+            # `nightly` is neither before nor after anything: only whoever takes all takes it, too.
             return self.text in ("", LATEST, "*")
         return any(self._in(found, one) for one in self.ranges)
 
@@ -78,6 +82,7 @@ class Constraint(msgspec.Struct, frozen=True):
 
     def _in(self, version: Semver, conditions: tuple[tuple[str, Semver], ...]) -> bool:
         pre = _is_prerelease(version)
+        # As in npm: whoever asks for ^1.2 has not asked for a beta.
         if pre and not any(_is_prerelease(bound) for _, bound in conditions):
             return False
         return all(_HOLDS[operator](version, bound) for operator, bound in conditions)
@@ -86,8 +91,11 @@ class Constraint(msgspec.Struct, frozen=True):
 def order(version: str) -> tuple[bool, Semver | None, str]:
     """A key by which versions sort."""
     try:
+        # The text decides among builds of one version, which have no precedence (semver.org, 10):
+        # the same list must give the same answer each time.
         return (True, Semver.parse(version), version)
     except ValueError:
+        # The first part decides: None is never compared with a version.
         return (False, None, version)
 
 
@@ -124,6 +132,7 @@ def _conditions(text: str) -> tuple[tuple[str, Semver], ...]:
     """
     found: list[tuple[str, Semver]] = []
     rest = text.strip()
+    # `1 ||` is a slip; read as an empty condition it would allow every version.
     if not rest:
         raise ValueError(text)
     while rest:

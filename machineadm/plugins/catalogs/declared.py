@@ -60,6 +60,7 @@ def fetch_declared(
     """
     platform = own_platform()
     try:
+        # Inside the try: a constraint that is none must be told with the plugin's name, too.
         wanted = Wanted(
             kind=entry.kind, name=entry.name, constraint=Constraint.parse(entry.version or "")
         )
@@ -71,12 +72,16 @@ def fetch_declared(
         known = entry.digest or (locked_digest(locked, platform) if fits else "")
         if not known and not allow_unverified:
             _refuse_unknown(lock, platform)
+        # One catalog, the entry's: to try another one in silence would be a way to run somebody
+        # else's plugin of that name.
         fetcher = Fetcher(
             _catalogs(entry, web),
             Cache(cache or default_root()),
             decided,
             warn=lambda text: warn(f"plugin {entry.name}: {text}"),
         )
+        # What it decides stays in memory: the lock is the site's, and a run that writes it would
+        # turn what one machine happened to find into a rule (ADR 0034).
         fetched: Fetched = fetcher.fetch(wanted, platform, pinned=entry.digest or "")
     except (PluginError, UsageError) as error:
         refusal: PluginError = _named(entry.name, error)
@@ -113,6 +118,8 @@ def _credentials(host: str) -> Login:
         with open(CREDENTIALS, "rb") as file:
             return credentials(file.read(), host, CREDENTIALS)
     except FileNotFoundError:
+        # Many registries give plugins to everybody, so a missing file is not an error; a refusal
+        # will name it.
         return Login()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -124,6 +131,7 @@ def _credentials(host: str) -> Login:
 def _named(name: str, error: PluginError | UsageError) -> PluginError:
     """Build the same error with the plugin's name, and a hint that names no option that there is not."""
     hint = error.hint()
+    # The more specific hint stays, unless it names an option of another command.
     if error.code in _HINTS and (not hint or "--" in hint):
         hint = _HINTS[error.code]
     known = error.message.startswith(f"plugin {name}: ")

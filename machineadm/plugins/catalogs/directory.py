@@ -55,6 +55,7 @@ class DirectoryCatalog:
         offered = [one for one in found if is_platform(one)]
         if not offered:
             absent(kind, name, version, self.address)
+        # The platform's own first, as in an OCI index.
         exact = [one for one in (platform, ANY) if one in offered and suits(one, platform)]
         if not exact:
             other_platforms(kind, name, version, platform, offered)
@@ -77,8 +78,13 @@ class DirectoryCatalog:
 
     def _listed(self, *parts: str) -> list[str]:
         try:
+            # Sorted: the order of a directory differs by file system, and the same catalog must
+            # give the same answer.
             return sorted(os.listdir(os.path.join(self.address, *parts)))
         except (FileNotFoundError, NotADirectoryError):
+            # A plugin that is missing is an answer; a catalog that is missing is a failure. A
+            # share that is not mounted must not count as `has none`, or the next catalog would
+            # serve the name.
             if not os.path.isdir(self.address):
                 unreadable(self.address, "there is no such directory")
             return []
@@ -88,6 +94,8 @@ class DirectoryCatalog:
     def _digest(self, path: str) -> str:
         try:
             with open(path + SUFFIX, encoding="ascii") as file:
+                # Only read here; what it says is compared by the cache, with the bytes that have
+                # arrived.
                 found = digest_in(file.read(4096))
         except (OSError, UnicodeDecodeError):
             found = ""
@@ -104,6 +112,7 @@ class DirectoryCatalog:
             found = os.stat(path)
         except OSError as error:
             unreadable(path, error.strerror)
+        # A FIFO or a device has size 0, and reading it may never end.
         if not stat.S_ISREG(found.st_mode):
             unreadable(path, "it is not a regular file")
         return found.st_size

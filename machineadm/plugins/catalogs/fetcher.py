@@ -99,6 +99,7 @@ class Fetcher:
         Raises:
             PluginError: It cannot be fetched, or is not what the lock or the pin says.
         """
+        # One end for all: catalogs, retries and the download share it.
         end = time.monotonic() + self._timeout
         locked = self._locked(wanted, platform)
         digest = locked_digest(locked, platform)
@@ -139,6 +140,8 @@ class Fetcher:
         from_cache = self._cache.has(artifact.digest)
         if not from_cache:
             self._cache.download(artifact, catalog.read, progress=self._progress, end=end)
+        # After the file is complete, never before: a kill between the two leaves a file without a
+        # name, and not a name without a file.
         kept = self._cache.note(artifact)
         return self._done(kept, "" if from_cache else catalog.address, locked, catalog.address)
 
@@ -150,6 +153,7 @@ class Fetcher:
         """
         locked = self._lock.find(wanted.kind, wanted.name)
         fits = locked is not None and wanted.constraint.allows(locked.version)
+        # A version alone does not do: the catalog would still choose the bytes.
         if self._strict and (not fits or not locked_digest(locked, platform)):
             what = f"locks version {locked.version}" if locked and not fits else "does not lock it"
             raise PluginError(
@@ -157,6 +161,8 @@ class Fetcher:
                 f"{wanted} for {platform}: {self._lock.path} {what}, and --strict takes nothing else",
                 hint="install it once without --strict, look at the lock, and keep it with the configuration",
             )
+        # A lock that does not fit is older than what is asked for now: the catalogs decide again,
+        # and the new decision replaces it.
         return locked if fits else None
 
     def _find(
@@ -174,6 +180,7 @@ class Fetcher:
                 artifact = _patiently(
                     partial(_resolved, catalog, wanted, constraint, platform), end
                 )
+            # PlatformError ends the search: the next catalog may have another plugin of this name.
             except AbsentError:
                 continue
             # Of a catalog that cannot be asked nobody knows what it has: another may serve, but the operator is warned.
@@ -187,6 +194,8 @@ class Fetcher:
                 self._warn(f"another catalog is taken: {words_of(failure)}")
             return catalog, artifact
         if failures:
+            # All texts, as any of these catalogs might have had it; one code, since an error has
+            # one.
             last = failures[-1]
             texts = "; ".join(one.message for one in failures)
             raise CatalogError(last.code, texts, hint=last.hint())
@@ -223,6 +232,8 @@ class Fetcher:
     def _done(
         self, kept: Cached, came_from: str, locked: LockedPlugin | None, catalog: str = ""
     ) -> Fetched:
+        # Also for what came from the cache: a lock without it would leave the next machine to
+        # choose again.
         changed = self._lock.decide(
             kept.kind,
             kept.name,
@@ -253,6 +264,7 @@ def _resolved(catalog: Catalog, wanted: Wanted, constraint: Constraint, platform
     """
     if exact := constraint.exact:
         try:
+            # One question instead of pages of tags.
             return catalog.find(wanted.kind, wanted.name, exact, platform)
         except AbsentError:
             pass  # the catalog may call it v1.2.3: compare with the whole list

@@ -34,7 +34,10 @@ def install(fetched: Fetched, directory: str) -> str:
     hexadecimal = fetched.digest.removeprefix("sha256:")
     try:
         os.makedirs(directory, mode=0o755, exist_ok=True)
+        # A copy and not a link: the cache may be emptied at any time, and may be on another file
+        # system.
         _copy(fetched, path)
+        # As sha256sum writes it: `sha256sum -c` is how an operator checks it without us.
         write_whole(path + SUFFIX, f"{hexadecimal}  {name}\n".encode(), 0o644)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -71,6 +74,7 @@ def remove(kind: str, name: str, directory: str) -> bool:
 
 
 def _copy(fetched: Fetched, path: str) -> None:
+    # A name that discovery does not look for: half of a file must not be started.
     descriptor, scratch = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".machineadm-")
     try:
         digest = hashlib.sha256()
@@ -81,6 +85,8 @@ def _copy(fetched: Fetched, path: str) -> None:
             target.flush()
             os.fchmod(target.fileno(), 0o755)
             os.fsync(target.fileno())
+        # After the copy: compared is what was written, as the cache's file may change while it is
+        # read.
         _require(fetched, f"sha256:{digest.hexdigest()}")
         os.replace(scratch, path)
         flush_directory(os.path.dirname(path))

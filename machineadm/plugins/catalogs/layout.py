@@ -60,12 +60,16 @@ class LayoutCatalog:
 
     def read(self, artifact: Artifact, start: int) -> Chunks:
         """See `Catalog`."""
+        # Not compared here: the cache compares every download, wherever it comes from.
         return read_file(artifact.place, start)
 
     def _all(self) -> list[tuple[str, str, str, oci.Descriptor]]:
         """Kind, name, version and descriptor of all that is in it."""
+        # Once: versions() and find() of one fetch must see the same index.
         if self._named is None:
             path = os.path.join(self.address, "index.json")
+            # The one document without a digest; what it leads to is compared with the digest that
+            # led there, as shares and sticks lose bits.
             index = oci.parse(self._bytes(path), path)
             self._named = [
                 (*name, one)
@@ -75,15 +79,20 @@ class LayoutCatalog:
         return self._named
 
     def _name(self, one: oci.Descriptor) -> tuple[str, str, str] | None:
+        # A layout has no repositories: this annotation (image-spec, image-layout) is the only
+        # name.
         reference = one.annotations.get(oci.REFERENCE, "")
         path, _, tag = reference.rpartition(":")
+        # The last two: whoever copies from a registry keeps its host and prefix in front.
         *_, kind, name = ("", *path.split("/")) if "/" in path else ("", "", "")
         for known, repository in oci.REPOSITORIES.items():
+            # The plural is a registry's repository; a person writes the kind as it is.
             if kind in (known, repository):
                 return known, name, oci.version_of(tag)
         manifests = self._manifests(one)
         if not manifests:
             return None
+        # `oras copy` leaves the tag alone, so the plugin's own configuration is asked who it is.
         kind, name, version, _ = self._config(self._document(manifests[0]), self.address)
         return (kind, name, version) if kind and name and version else None
 
@@ -91,10 +100,12 @@ class LayoutCatalog:
         document = self._document(top)
         if not oci.is_index(document, top.media_type):
             return [top]
+        # One level: an index in an index, which OCI allows, is not followed.
         return oci.descriptors(document, self._where(top))
 
     def _config(self, manifest: dict[str, Any], where: str) -> tuple[str, str, str, str]:
         config = manifest.get("config")
+        # An artifact need not have one; the empty one of OCI 1.1, `{}`, names nothing either.
         if not isinstance(config, dict) or not config.get("size"):
             return "", "", "", ""
         one = oci.descriptor(config, where)
@@ -116,6 +127,7 @@ class LayoutCatalog:
     def _bytes(self, path: str) -> bytes:
         try:
             with open(path, "rb") as file:
+                # One more than is good, to tell what is too large from what just fits.
                 data = file.read(oci.MOST_JSON + 1)
         except OSError as error:
             unreadable(path, error.strerror)

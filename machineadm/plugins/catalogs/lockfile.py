@@ -107,6 +107,8 @@ class Lock:
     ) -> bool:
         """Record a file; digests of other platforms stay if the version does. Returns whether anything changed."""
         before = self.find(kind, name)
+        # By version and not by catalog: a mirror serves the same files, and its digests prove
+        # that.
         same = before is not None and before.version == version
         # Another version drops them all: they are digests of other files.
         digests = {**(before.digests if before and same else {}), platform: digest}
@@ -129,6 +131,8 @@ class Lock:
         """
         try:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            # Two installs at once are not merged: the later lock stays as it is, and lacks the
+            # other's decision until that plugin is installed again.
             write_whole(self.path, self.text().encode(), 0o644)
         except OSError as error:
             _unfit(self.path, f"it cannot be written: {error.strerror}")
@@ -176,10 +180,12 @@ def _plugins(data: bytes, path: str) -> tuple[LockedPlugin, ...]:
     seen: set[tuple[str, str]] = set()
     for one in found:
         named = f"{one.kind}/{one.name}"
+        # Name and version become paths in the cache.
         if one.kind not in KINDS or not is_name(one.name):
             _unfit(path, f"{named} is not KIND/NAME of a plugin")
         if not is_version(one.version):
             _unfit(path, f"{named}: {one.version!r} is not a version")
+        # A later one would win in silence over the one that was reviewed.
         if (one.kind, one.name) in seen:
             _unfit(path, f"{named} is listed twice")
         for platform, digest in one.digests.items():

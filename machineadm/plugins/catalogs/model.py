@@ -17,14 +17,20 @@ KINDS: Final = ("encryption-provider", "infrastructure", "attestation", "provide
 ANY: Final = "any"
 """The platform of what runs everywhere, as a script."""
 
+# Far more than any program: the bound is for the disk, as a size is only what a catalog claims.
 MOST_BYTES: Final = 1 << 30
 """Bytes of one plugin."""
 
+# scafctl's rule, so that its plugins keep their names here. It has no dot and no slash: a name is
+# a segment of paths and of repositories, and leads nowhere else.
 _NAME: Final = r"[a-z](?:-?[a-z0-9])*"
 _LONGEST_NAME: Final = 128
+# A tag of the distribution spec, with the `+` of build metadata; no dot in front, so never `..`.
 _VERSION: Final = r"[a-zA-Z0-9][a-zA-Z0-9._+-]{0,127}"
 _PLATFORM: Final = r"[a-z0-9]{1,32}/[a-z0-9_]{1,32}"
+# uname has the kernel's words, indices have Go's (GOARCH).
 _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+# SHA-256 alone, as in checksum files, release.json and the lock; OCI would allow sha512, too.
 _DIGEST: Final = r"sha256:[0-9a-f]{64}"
 
 
@@ -50,6 +56,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             UsageError: MA7240: It is not one.
         """
         plain, at, versions = text.partition("@")
+        # Not split at the last slash: a name has none, so one too many is a mistake.
         kind, _, name = plain.partition("/")
         if kind not in KINDS or not is_name(name):
             raise UsageError(
@@ -114,6 +121,7 @@ class Catalog(Protocol):
         """
 
 
+# A chunk and not an exception: a generator that raises could not go on.
 class Restart(bytes):
     """The first chunk of a read that begins at 0, though a later start was asked for."""
 
@@ -193,6 +201,7 @@ def own_platform() -> str:
 
 def suits(offered: str, wanted: str) -> bool:
     """Whether a file for one platform runs on another."""
+    # Not 386 on amd64, though it would run: a lock has one digest for each platform.
     return offered in (ANY, wanted)
 
 

@@ -23,6 +23,7 @@ INDEX: Final = "application/vnd.oci.image.index.v1+json"
 # Registries convert, and the older type means the same.
 _DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 ACCEPT: Final = ", ".join((INDEX, MANIFEST))
+# A type of our own: an image of a container must never be taken for a plugin.
 LAYER: Final = "application/vnd.machineadm.plugin.v1+binary"
 CONFIG: Final = "application/vnd.machineadm.plugin.config.v1+json"
 REFERENCE: Final = "org.opencontainers.image.ref.name"
@@ -33,6 +34,7 @@ LAYERS: Final = (
     "application/vnd.scafctl.provider.v1+binary",
     "application/vnd.scafctl.auth-handler.v1+binary",
 )
+# The size of a manifest that registries should take at least (distribution spec).
 MOST_JSON: Final = 4 << 20
 """Bytes of a manifest, an index, a list of tags."""
 
@@ -66,6 +68,7 @@ def parse(data: bytes, where: str) -> dict[str, Any]:
     """
     try:
         found = msgspec.json.decode(data)
+    # msgspec has no error of its own for JSON that is nested too deep.
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -91,12 +94,14 @@ def descriptor(one: Any, where: str) -> Descriptor:
     Raises:
         CatalogError: MA7245: It is not one.
     """
+    # The digest becomes part of a path, in a layout and in the cache.
     if not isinstance(one, dict) or not is_digest(one.get("digest")):
         unfit(where, "refers to something without a SHA-256 digest")
     size = one.get("size")
     # A size from a registry decides how much is read, so it is bounded before anything is.
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MOST_BYTES:
         unfit(where, f"refers to {one['digest']} of an impossible size")
+    # Wrong annotations say nothing; they are not needed, so they refuse nothing either.
     annotations = one.get("annotations")
     texts = annotations if isinstance(annotations, dict) else {}
     return Descriptor(
@@ -110,6 +115,8 @@ def descriptor(one: Any, where: str) -> Descriptor:
 
 def is_index(document: dict[str, Any], media_type: str = "") -> bool:
     """Whether it lists manifests of several platforms."""
+    # In the document it is optional in OCI 1.0; then the Content-Type counts, and without both the
+    # form.
     named = document.get("mediaType") or media_type
     return named in (INDEX, _DOCKER_INDEX) or (not named and "manifests" in document)
 
@@ -119,6 +126,7 @@ def choose(found: list[Descriptor], platform: str) -> Descriptor | None:
     exact = [one for one in found if one.platform == platform]
     # The platform's own first; `any` is the second choice.
     either = exact or [one for one in found if suits(one.platform or ANY, platform)]
+    # Without a platform only if it is alone: beside others it is an attestation of theirs.
     return either[0] if either and (exact or len(found) == 1 or either[0].platform) else None
 
 
@@ -200,6 +208,7 @@ def platform_of_config(data: bytes, where: str) -> tuple[str, str, str, str]:
         CatalogError: MA7245: It is not one.
     """
     found = parse(data, where)
+    # What is missing counts as not said: publishers write only some of it.
     kind, name, version, platform = (
         str(found.get(key) or "") for key in ("kind", "name", "version", "platform")
     )

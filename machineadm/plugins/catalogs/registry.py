@@ -33,6 +33,7 @@ MOST_PAGES: Final = 100
 MOST_VERSIONS: Final = 100_000
 """Versions of one plugin: as many as the pages hold that are asked for."""
 
+# What may pass by itself; anything else is final, and asking again would only delay its error.
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MOST_TOKEN: Final = 64 << 10
 """Bytes of a token: servers take at most 8 to 64 KiB of headers."""
@@ -40,6 +41,7 @@ _MOST_TOKEN: Final = 64 << 10
 _CHALLENGE: Final = r'([\w-]+)[ \t]*=[ \t]*(?:"([^"]*)"|([^\s,"]+))|([\w-]+)'
 """A parameter of a challenge, quoted or not, or the scheme that begins the next one (RFC 9110, 11.6.1)."""
 
+# RFC 8288; the distribution spec asks for just this form.
 _NEXT: Final = r'<([^<>]+)>\s*;\s*rel="?next"?'
 
 
@@ -85,12 +87,15 @@ class RegistryCatalog:
         """
         repository = self._repository(kind, name)
         found: list[str] = []
+        # A registry may give fewer a page than it is asked for; then the next one is linked.
         url = f"{self._base}/v2/{repository}/tags/list?n=1000"
         for _ in range(MOST_PAGES):
             answer = self._ask(repository, url, {})
+            # Also what a registry answers where it hides what we may not see.
             if answer.status == 404:
                 return ()
             page = oci.parse(self._document(answer, url), self._where(url))
+            # Distribution answers null for a repository without tags.
             tags = page.get("tags") or []
             if not isinstance(tags, list):
                 oci.unfit(self._where(url), "has no list of tags")
@@ -133,6 +138,7 @@ class RegistryCatalog:
             if chosen is None:
                 other_platforms(kind, name, version, platform, oci.platforms(listed))
             said = chosen.platform
+            # By digest: a tag that moves meanwhile must not mix two versions.
             below = self._manifest(repository, chosen.digest)
             if below is None:
                 oci.unfit(self.address, f"lists {chosen.digest} and does not have it")
@@ -209,6 +215,7 @@ class RegistryCatalog:
             if answer.status != 200:
                 raise self._refusal(answer.status, url=url)
             data = bytearray()
+            # Counted as it comes: Content-Length may be missing, or wrong.
             for chunk in answer.body:
                 data += chunk
                 if len(data) > oci.MOST_JSON:
@@ -221,6 +228,7 @@ class RegistryCatalog:
         Raises:
             CatalogError: It does not answer, or refuses us.
         """
+        # By repository: a token has the scope of one.
         known = self._authorization.get(repository)
         answer = self._web.get(url, self._with(headers, known))
         if answer.status != 401:
@@ -251,6 +259,8 @@ class RegistryCatalog:
             CatalogError: There is none, or the registry refuses it.
         """
         bearer = next((one for scheme, one in wanted if scheme == "bearer"), None)
+        # Before Basic: the password then goes to the token service alone, and not with every
+        # request.
         if bearer is not None:
             return self._token(repository, bearer)
         if self._login.password is not None and any(scheme == "basic" for scheme, _ in wanted):
@@ -266,6 +276,7 @@ class RegistryCatalog:
         """
         realm = challenge.get("realm", "")
         self._require_service(realm)
+        # The scope of the token specification of Distribution; registries may leave it out.
         scope = challenge.get("scope") or f"repository:{repository}:pull"
         asked = {"service": challenge.get("service", ""), "scope": scope}
         where = f"token service {self._where(realm)}"
@@ -300,7 +311,9 @@ class RegistryCatalog:
                 ),
             )
         found = oci.parse(self._document(answer, realm), where)
+        # Either name, by the same specification: the second is OAuth 2's.
         token = found.get("token") or found.get("access_token")
+        # It becomes a header: a newline in it would begin another one.
         if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
             oci.unfit(where, "gives no token")
         if len(token) > _MOST_TOKEN:
@@ -339,6 +352,7 @@ class RegistryCatalog:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def _refusal(self, status: int, *, by: str = "", url: str = "") -> CatalogError:
+        # 401 and 403 alike: registries answer either, also for what does not exist.
         if status in (401, 403) or by:
             hint = "look at the name and the password for it in the credentials file"
             if self._login.identity is not None:
@@ -408,4 +422,5 @@ def credentials(data: bytes, host: str, where: str) -> Login:
 
 
 def _host(name: str) -> str:
+    # `docker login` notes Docker Hub by a URL, and others by their host.
     return name.partition("://")[2].partition("/")[0] if "://" in name else name.partition("/")[0]

@@ -27,6 +27,7 @@ from machineadm.plugins.catalogs.model import (
 from machineadm.plugins.discovery import PREFIX
 
 MARK: Final = "release.json"
+# From its end: a name has hyphens, OS and architecture have none. Plugins in Go have no suffix.
 _FILE: Final = re.compile(
     rf"{PREFIX}({'|'.join(KINDS)})-([a-z0-9-]+)-([a-z0-9]+)-([a-z0-9_]+)(?:\.pyz)?"
 )
@@ -58,6 +59,7 @@ class ReleaseCatalog:
     def versions(self, kind: str, name: str) -> tuple[str, ...]:
         """See `Catalog`."""
         release = self._read()
+        # A release has one version, the agent's (ADR 0041).
         return (self._version(release),) if self._of(release, kind, name) else ()
 
     def find(self, kind: str, name: str, version: str, platform: str) -> Artifact:
@@ -104,6 +106,8 @@ class ReleaseCatalog:
             from machineadm.verification import signatures
             from machineadm.verification.keys import load_public_keys
 
+            # Before it is parsed: what nobody signed reaches no reader. It covers the files by
+            # their digests.
             signatures.verify(data, self._bytes(f"{path}.sig"), load_public_keys(self._keys))
         try:
             release = msgspec.json.decode(data, type=_Release)

@@ -128,7 +128,7 @@ def _number(value: float, schema: dict[str, Any], path: str) -> Iterator[str]:
             yield f"{path or 'it'} must be {words} {_number_text(bound)}"
 
 
-def _number_text(bound: float) -> str:
+def _number_text(bound: Any) -> str:
     # Parameters carry every bound as a double (proto3): 1048577.0 is shown as it was written, and with all
     # its digits, by which an operator goes.
     if isinstance(bound, float) and bound.is_integer() and abs(bound) < 1 << 53:
