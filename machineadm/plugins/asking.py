@@ -33,6 +33,7 @@ MOST_RECORDS: Final = 200
 
 LONGEST_LINE: Final = 4096
 
+# A provider may wait for something outside; the run's own deadline ends it all the same.
 EXECUTE: Final = 600.0
 """Seconds that a provider has."""
 
@@ -103,7 +104,10 @@ class Asking:
         self._kept = kept
         self._acts = acts
         self._host: Host | None = None
+        # A deque: the host's thread appends while this one takes away, and neither holds a lock.
         self._lines: deque[str] = deque(maxlen=MOST_RECORDS)
+        # Kept until `end`: a start costs a process and a handshake, and a run asks the same
+        # provider for its schema, its dependencies and its value.
         self._providers: dict[str, tuple[str, Providers]] = {}
         self._handlers: dict[str, tuple[str, AuthHandlers]] = {}
         self._clients: dict[tuple[str, str], Any] = {}
@@ -112,6 +116,7 @@ class Asking:
     def host(self) -> Host:
         """Return the host, and start it if necessary."""
         if self._host is None:
+            # Only when something is asked: a run without plugins starts no loop and no guard.
             self._host = Host(listen=self._listen, output=self._output).__enter__()
         return self._host
 
@@ -132,6 +137,7 @@ class Asking:
             yield
         finally:
             while self._lines:
+                # At the end of the call: before, nobody knows the secret that a line may show.
                 self._log(self.redactor.text(self._lines.popleft()))
 
     # ---------------------------------------------------------------------- providers
@@ -160,6 +166,8 @@ class Asking:
         """
         with self.held():
             served, client = self._provider(name)
+            # Only where the descriptor says so: a plugin that does not answer costs DEPENDENCIES
+            # seconds.
             if not client.descriptor(served).has_extract_dependencies:
                 return ()
             return client.dependencies(served, inputs) or ()
@@ -188,6 +196,7 @@ class Asking:
             result: Result = client.execute(
                 served, inputs, output=printed.take, context=context, timeout=EXECUTE
             )
+            # All of it: whether a result is secret depends on where the configuration puts it.
             self.redactor.learn(texts_in(result.data))
             printed.flush()
             self._lines += (f"provider {name}: warning: {text}" for text in result.warnings)
@@ -301,6 +310,8 @@ class Asking:
         if found is not None:
             client = self._client(kind, found, make)
             there = names(client)
+            # A plugin with one provider serves it under the plugin's own name: an operator need
+            # not know how its author called it.
             if name not in there and len(there) != 1:
                 message = f"plugin {name} has no {kind} of its name, but {len(there)} others"
                 raise PluginError("MA7226", message, hint=f"there: {', '.join(there) or 'none'}")
@@ -315,6 +326,8 @@ class Asking:
                 if name in names(client):
                     return name, client, found
             except PluginError as error:
+                # Not an error yet: another one may serve the name. Told with the error if none
+                # does.
                 broken.append(f"{error.code} {error.message}")
                 self._lines.append(f"plugin {entry.name} is passed over: {broken[-1]}")
         refusal = nobody(kind, name, self.places)
@@ -322,19 +335,25 @@ class Asking:
         raise refusal
 
     def _client(self, kind: str, found: Found, make: type[Client]) -> Client:
+        # By the file: a plugin that serves several names is started once.
         key = (kind, found.path or found.name)
         if key not in self._clients:
             cookie = PROVIDER if kind == "provider" else AUTH_HANDLER
             self._uses(found)
             plugin = self.host.start(command_of(found, cookie))
             self._clients[key] = make(plugin, self.allowed(found))
+        # Without a lock: a handler that is asked may itself ask for another one's token, from
+        # another thread, and would wait for us. Two starts of one plugin cost time; both are
+        # ended.
         client: Client = self._clients[key]
         return client
 
     def allowed(self, found: Found) -> Allowed | None:
         """Return what a plugin may ask of this host; None if nothing."""
         access = found.host_service
+        # No prefix is no access: scafctl takes an empty one for all.
         secrets = self._kept(found.name) if self._kept and access.secret_prefix else None
+        # None rather than an empty service: a plugin without a number does not even try.
         if secrets is None and not access.auth_handlers:
             return None
         return Allowed(
@@ -357,6 +376,7 @@ class Asking:
             status = client.status(served)
         except PluginError as error:
             raise RefusedError(f"{error.code} {error.message}") from error
+        # As an error: empty claims would be an identity, too.
         if not status.authenticated:
             raise RefusedError(f"handler {name} is not logged in")
         return status.claims
@@ -370,10 +390,12 @@ class Asking:
         if not self._acts():
             raise RefusedError("no token is given in a plan, and a token names the groups")
         try:
+            # GetAuthGroups names no scope, so it is the handler's default one.
             token = self._token(name, "")
         except PluginError as error:
             raise RefusedError(f"{error.code} {error.message}") from error
         groups = groups_in(token.value.reveal())
+        # None and an empty list are two answers: `does not say`, and `in no group`.
         if groups is None:
             raise RefusedError(f"the token of handler {name} does not name groups")
         return groups
@@ -400,6 +422,7 @@ class Asking:
 
     # --------------------------------------------------------------- what they print
     def _listen(self, name: str, record: Record) -> None:
+        # A Go plugin logs at trace by default: that would push the reason out of the 200 lines.
         if record.level not in ("trace", "debug"):
             self._lines.append(f"plugin {name}: {record}")
 
@@ -413,9 +436,11 @@ def texts_in(value: Any) -> Iterator[str]:
     """Yield every string in a JSON value, and its numbers as strings, for masking."""
     if isinstance(value, str):
         yield value
+    # `true` and `null` as secrets would mask these words everywhere.
     elif isinstance(value, bool) or value is None:
         return
     elif isinstance(value, (int, float)):
+        # A PIN may be a number in JSON, and text where it is shown.
         yield str(value)
     else:
         items: Sequence[Any] = tuple(value.values()) if isinstance(value, dict) else value
@@ -432,6 +457,7 @@ def groups_in(token: str) -> list[str] | None:
     if len(parts) != 3:
         return None
     try:
+        # JSON Web Tokens leave the padding out (RFC 7515, 2).
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
         claims = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, RecursionError):
@@ -451,6 +477,8 @@ class Lines:
     def take(self, stream: str, data: bytes) -> None:
         """See `kinds.provider.Output`."""
         *lines, rest = (self._rest.get(stream, b"") + data).split(b"\n")
+        # Cut here and not when it is shown: a progress bar without a newline would grow until the
+        # memory is full.
         self._rest[stream] = rest[:LONGEST_LINE]
         for line in lines:
             self._put(_shown(line))

@@ -26,6 +26,7 @@ DIRECTORIES: Final = (
 PREFIX: Final = "machineadm-plugin-"
 
 
+# scafctl's: there a plugin says only when it runs which names it has.
 SERVING: Final = ("provider", "auth-handler")
 """Kinds of which one plugin may serve several names."""
 
@@ -93,6 +94,7 @@ def find(kind: str, name: str, places: Places) -> Found | None:
         return _fetched(entry, places)
     if not path and entry is not None and entry.container is not None:
         return contained(entry, entry.container, allow_unverified=places.allow_unverified)
+    # The entry's own path before the default directories: it is the operator's word.
     path = path or (entry.path if entry else None) or _in(kind, name, places.directories)
     return _judged(name, path, places, entry) if path else None
 
@@ -130,6 +132,8 @@ def require(kind: str, name: str, places: Places) -> Found | None:
     if found is not None:
         return found
     # A provider's name need not be its plugin's; only asking the plugin would tell.
+    # Only those that somebody has declared: to start whatever lies in a directory would mean to
+    # run it unasked.
     others = entries(kind, places) if kind in SERVING else ()
     if not others:
         missing: PluginError = nobody(kind, name, places)
@@ -251,6 +255,8 @@ def _judged(name: str, path: str, places: Places, entry: PluginEntry | None) -> 
     # it chooses which plugin runs.
     require_trusted(name, path)
     digest = (entry.digest if entry else None) or ""
+    # The entry's digest is the operator's word; the file beside the plugin came from where the
+    # plugin came from.
     sha256 = digest.removeprefix("sha256:") or checksum_of(
         name, path, allow_unverified=places.allow_unverified
     )

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from machineadm.plugins.wire.channels import Channel
 
 T = TypeVar("T")
+# For what answers from memory or from the network; what takes longer by nature has a bound of its
+# own, in its kind.
 CALL: Final = 30.0
 """Seconds that a call may take if its caller says nothing."""
 _REST: Final = 4.0
@@ -55,6 +57,7 @@ class Host:
     ) -> None:
         self._listen = listen
         self._output = output
+        # A directory for each plugin's sockets: none may find, or take the name of, another's.
         self._numbers = itertools.count(1)
         self._plugins: list[Plugin] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,9 +69,16 @@ class Host:
     def __enter__(self) -> Host:
         # First: from here on there is somebody who cleans up, even after SIGKILL.
         self._guard = Guard()
+        # A loop of its own in a thread of its own: callers are synchronous, may be several
+        # threads, and may be interrupted while the connections must go on (yamux and HTTP/2 answer
+        # pings).
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
-            target=self._loop.run_forever, daemon=True, name="plugin-host"
+            # A daemon: after a crash of the caller, a loop that still runs must not keep the
+            # process; the guard ends the plugins.
+            target=self._loop.run_forever,
+            daemon=True,
+            name="plugin-host",
         )
         self._thread.start()
         return self
@@ -89,6 +99,7 @@ class Host:
                 # and say so in many lines of asyncio's own.
                 with contextlib.suppress(Exception):
                     asyncio.run_coroutine_threadsafe(_the_rest(), self._loop).result(_REST + 1)
+            # From this thread nothing else of a loop may be called.
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -134,9 +145,11 @@ class Host:
 
     def end_all(self) -> None:
         """End all plugins that were started here, in parallel; there may be none."""
+        # Taken first: a second call, from a handler of a signal say, must not end them once more.
         plugins, self._plugins = self._plugins, []
 
         async def end() -> None:
+            # Side by side: each may take its two seconds.
             await asyncio.gather(*(plugin.running.end() for plugin in plugins))
 
         if plugins:
@@ -164,6 +177,7 @@ class Host:
             raise
 
     def _directory(self) -> str:
+        # In the guard's directory: it removes that when this process is killed.
         return f"{self._entered().directory}/{next(self._numbers)}"
 
     def _entered(self) -> Guard:
@@ -173,6 +187,7 @@ class Host:
 
     def _known(self, running: Running) -> Plugin:
         plugin = Plugin(self, running)
+        # Only what has started: a failed start has cleaned up after itself.
         self._plugins.append(plugin)
         return plugin
 
@@ -190,6 +205,7 @@ def _settle(future: Any) -> None:
     """Wait until a cancelled coroutine has cleaned up; it kills what it started, so this is short."""
     settled = threading.Event()
     future.add_done_callback(lambda _: settled.set())
+    # Longer than the two seconds that an end takes, and not for ever: the caller is ending, too.
     settled.wait(5)
 
 
@@ -211,6 +227,7 @@ class Plugin:
     @property
     def pid(self) -> int:
         """Its process; 0 if it was not started here."""
+        # One to which we have reattached is somebody else's process.
         return self.running.process.pid if self.running.process else 0
 
     @property
@@ -269,6 +286,8 @@ class Plugin:
     def serve(self, handlers: Mapping[str, Handler]) -> int:
         """Serve the plugin; returns the number, which it has five seconds to dial."""
         broker = self.running.connection.broker
+        # Accepted before the number is returned: the message that carries it must not overtake the
+        # listener.
         number = broker.next_id()
         self._host.run(broker.accept(number, handlers))
         return number
@@ -279,6 +298,7 @@ class Plugin:
         Raises:
             OSError: It does not serve that number.
         """
+        # go-plugin's broker forgets a number with its first dial, or after five seconds.
         return Dialled(self._host, self._host.run(self.running.connection.broker.dial(number)))
 
     def wait(self, timeout: float) -> int | None:
@@ -360,6 +380,8 @@ class Calling:
         if self._over:
             return None
         reply = self._host.run(self._replies.get())
+        # Remembered: nothing is put into the queue any more, and the next get() would wait for
+        # ever.
         if reply is None or isinstance(reply, RpcError):
             self._over = True
         if isinstance(reply, RpcError):
@@ -379,11 +401,13 @@ class Calling:
         # Both: when the call has failed nobody takes from the queue any more, and put() would wait
         # for ever.
         await asyncio.wait({putting, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        # Harmless if it is done; and if the call is over, nobody else would ever take it back.
         putting.cancel()
 
     async def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
+            # Waited for: the stream must be reset before the connection is used or closed.
             await asyncio.wait({self._task})
 
     async def _run(self) -> None:
@@ -393,15 +417,21 @@ class Calling:
             async with self._channel.request(
                 method.path, method.cardinality, method.request, method.reply, timeout=self._timeout
             ) as stream:
+                # The headers at once: a server may answer, or refuse, before there is a first
+                # message.
                 await stream.send_request()
+                # Beside the receiving: a peer that answers while it still reads would otherwise
+                # wait for us, and we for it, each with a full window.
                 sending = asyncio.get_running_loop().create_task(self._send(stream))
                 try:
                     async for reply in stream:
                         await self._replies.put(reply)
                 finally:
                     sending.cancel()
+                    # wait() and not await: how the sending failed shows in the replies.
                     await asyncio.wait({sending})
         except Exception as error:
+            # A value and not a raise: the error belongs to the thread that calls receive().
             await self._replies.put(translated(error, began, self._timeout))
         else:
             await self._replies.put(None)

@@ -15,6 +15,7 @@ from machineadm.plugins.discovery import PREFIX, Places, contained
 from machineadm.plugins.settings import read_entries
 from machineadm.plugins.trust import SUFFIX, checksum_of, require_trusted
 
+# The longest first: a kind that begins another's name must not take its files.
 _KINDS: Final = sorted(KINDS, key=len, reverse=True)
 
 
@@ -54,6 +55,7 @@ def inventory(places: Places) -> list[Installed]:
     for directory in places.given:
         found += _in(directory)
     if os.path.lexists(places.configuration):
+        # As a run judges it: what it names would be shown as good, and then be refused.
         require_trusted("of plugins.yaml", places.configuration)
         with open(places.configuration, "rb") as file:
             entries = read_entries(file.read(), file=places.configuration)
@@ -87,6 +89,7 @@ def inventory(places: Places) -> list[Installed]:
                         entry=entry,
                     )
                 )
+    # Up to here are the entries that name a place; an entry without one speaks of what follows.
     named = len(found)
     for directory in places.directories:
         found += (
@@ -129,6 +132,8 @@ def judge(one: Installed, *, allow_unverified: bool = False) -> None:
             hint=f"machineadm plugin install {one.kind}/{one.name}, or add path or catalog to its entry",
         )
     require_trusted(one.name, one.path)
+    # The entry's digest before the file beside it: the first is the operator's word, the second
+    # came with the plugin.
     expected = one.expected.removeprefix("sha256:") or checksum_of(
         one.name, one.path, allow_unverified=allow_unverified
     )
@@ -153,6 +158,7 @@ def where(one: Installed) -> str:
 def _in(directory: str) -> list[Installed]:
     try:
         names = sorted(os.listdir(directory))
+    # A default directory need not exist, and a user who lists plugins need not see root's.
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     found = []
@@ -160,6 +166,7 @@ def _in(directory: str) -> list[Installed]:
         rest = file.removeprefix(PREFIX)
         kind = next((one for one in _KINDS if rest.startswith(f"{one}-")), "")
         name = rest[len(kind) + 1 :]
+        # By the name alone: to ask the file would mean to start it.
         if rest != file and kind and is_name(name) and not file.endswith(SUFFIX):
             path = os.path.abspath(os.path.join(directory, file))
             found.append(
@@ -170,6 +177,7 @@ def _in(directory: str) -> list[Installed]:
 
 def _digest(path: str) -> str:
     try:
+        # Shown as unknown: one unreadable file must not hide the others.
         return digest_of(path)
     except OSError:
         return ""

@@ -121,6 +121,7 @@ class Registry:
     def __init__(
         self, host: Host | None = None, *, dependencies: Dependencies = lambda _name: None
     ) -> None:
+        # A host that is given may serve others: it is neither entered nor left here.
         self._own = host is None
         self._host = host or Host()
         self._dependencies = dependencies
@@ -172,6 +173,8 @@ class Registry:
                 if found is not None:
                     self._register(one.kind, found)
             except PluginError as error:
+                # As scafctl does it, and as one that is broken must not hide the rest of a
+                # directory; it is kept, as silence would hide the reason.
                 self.passed_over.append(error)
 
     def register_fetched(
@@ -194,6 +197,8 @@ class Registry:
                     hint="register providers and auth handlers",
                 )
             given = dict((settings or {}).get(one.name, {}))
+            # What the fetcher compared is compared once more when it is started: the cache is a
+            # directory like any other.
             digest = one.digest.removeprefix("sha256:")
             found = Found(name=one.name, path=one.path, sha256=digest, settings=given)
             self._register(one.kind, found)
@@ -239,6 +244,7 @@ class Registry:
                 for name in names:
                     providers.configure(name, found.settings)
                 for name in names:
+                    # The first of a name stays, in the order of the directories.
                     self.providers.setdefault(name, RegisteredProvider(name, providers))
             else:
                 handlers = AuthHandlers(plugin, allowed)
@@ -267,5 +273,6 @@ def end_all(plugins: Iterable[Any] | None) -> None:
     Args:
         plugins: Of any hosts.
     """
+    # As scafctl's KillAll: tolerant of None, so that it can stand in a `finally`.
     for one in plugins or ():
         one.end()

@@ -32,6 +32,8 @@ def read_entries(data: bytes, *, file: str) -> tuple[PluginEntry, ...]:
     entries = [entry for document in documents for entry in document.value.spec.plugins]
     seen: set[tuple[str, str]] = set()
     for entry in entries:
+        # Over all documents of the file: a second entry would be ignored, and somebody believes in
+        # it.
         if (entry.kind, entry.name) in seen:
             raise PluginError(
                 "MA7206",
@@ -61,6 +63,7 @@ def _documents(data: bytes, file: str) -> tuple[Document, ...]:
     Raises:
         PluginError: MA7206: They are not; all their problems are in `log_tail`.
     """
+    # Imported here: a machine without plugins.yaml does not read it.
     from machineadm.documents.decoding import decode_kinds
     from machineadm.documents.printing import as_text
 
@@ -75,6 +78,8 @@ def _documents(data: bytes, file: str) -> tuple[Document, ...]:
         refusal = PluginError(
             "MA7206", f"{where}:{path} {first.message} ({first.code})", hint=first.hint
         )
+        # All of them at once, where an error has one line: whoever fixes the first must not meet
+        # the second next time.
         refusal.log_tail = as_text(problems)
         raise refusal
     return documents
@@ -82,6 +87,7 @@ def _documents(data: bytes, file: str) -> tuple[Document, ...]:
 
 def _unfit(document: Document) -> Iterator[Problem]:
     """What the types alone do not say of the plugins of a document."""
+    # The rules of machine.plugins: an entry means the same wherever it stands.
     from machineadm.config.rules.plugins import entry_findings
     from machineadm.documents.model import problem_at
 

@@ -51,6 +51,7 @@ def checksum_of(name: str, path: str, *, allow_unverified: bool) -> str:
             f"plugin {name}: {path} has no checksum file beside it",
             hint=f"install {beside} from where the plugin is published, or use {ALLOW_UNVERIFIED}",
         )
+    # Who can write the checksum can run anything.
     require_trusted(name, beside)
     try:
         with open(beside, encoding="ascii") as file:
@@ -83,6 +84,7 @@ def require_trusted(name: str, path: str) -> None:
         PluginError: MA7202: It is one.
     """
     try:
+        # lstat: a link is refused below, whatever it leads to.
         found = os.lstat(path)
     except OSError as error:
         reason = error.strerror or str(error)

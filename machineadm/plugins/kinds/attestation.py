@@ -14,6 +14,8 @@ KIND: Final = "attestation"
 CALL: Final = 120.0
 """Seconds that a plugin has: a TPM is slow."""
 
+# A quote of a TPM with its certificates has a few KiB; the bound is for what is passed on to the
+# manager.
 MOST: Final = 1 << 20
 """Bytes of evidence."""
 
@@ -36,6 +38,7 @@ def attest(plugin: Plugin, challenge: bytes) -> tuple[str, bytes]:
     with failing(plugin, KIND, "evidence of the machine's identity"):
         reply = plugin.call(_METHODS["Attest"], pb.AttestRequest(challenge=challenge), timeout=CALL)
     wrong = ""
+    # proto3 has no `absent`: an empty field is what a plugin that forgot it sends.
     if not reply.evidence or not reply.format:
         wrong = "it is empty, or has no format"
     elif len(reply.evidence) > MOST:
@@ -60,11 +63,14 @@ def verify(plugin: Plugin, challenge: bytes, evidence: tuple[str, bytes]) -> str
     Raises:
         PluginError: The evidence is not trusted, or nobody could judge it; MA7223 if the plugin only attests.
     """
+    # The challenge goes along: only who compares it with the evidence notices a replay.
     request = pb.VerifyRequest(challenge=challenge, format=evidence[0], evidence=evidence[1])
     what = "a judgement of a machine's identity"
     with failing(plugin, KIND, what):
         reply = plugin.call(_METHODS["Verify"], request, timeout=CALL)
+    # Both: `trusted` without an identity would admit a machine that nobody can name.
     if not reply.trusted or not reply.identity:
+        # Told as it is: unlike evidence, it is meant for people.
         reason = reply.reason or "it does not say why"
         raise PluginError(
             "MA7220",

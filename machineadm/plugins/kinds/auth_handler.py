@@ -38,6 +38,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     def header(self) -> Secret:
         """The value of an Authorization header."""
+        # An empty type is Bearer, as in scafctl's InjectAuth.
         return Secret(f"{self.type or 'Bearer'} {self.value.reveal()}")
 
 
@@ -69,6 +70,8 @@ class AuthHandlers:
         Raises:
             PluginError: It refuses them.
         """
+        # Once for each handler, as scafctl does it: the number of the host service is good for one
+        # dial.
         if name in self._configured:
             return
         # A service of the host on a connection of its own (go-plugin's broker), opened only where
@@ -76,6 +79,7 @@ class AuthHandlers:
         number = self._plugin.serve(host_service(self._allowed)) if self._allowed else 0
         request = pb.ConfigureAuthHandlerRequest(
             handler_name=name,
+            # A plugin has no terminal: what it prints would stand among the run's own lines.
             quiet=True,
             no_color=True,
             binary_name="machineadm",
@@ -85,6 +89,8 @@ class AuthHandlers:
             protocol_version=FEATURES,
         )
         self._tolerant("ConfigureAuthHandler", request, f"handler {name!r}")
+        # Only after it was taken: a handler that refused its settings gets them again with the
+        # next call.
         self._configured.add(name)
 
     def login(
@@ -110,6 +116,7 @@ class AuthHandlers:
         Raises:
             PluginError: It failed.
         """
+        # Whole seconds, by scafctl's message.
         request = pb.LoginRequest(
             handler_name=name, tenant_id=tenant, scopes=scopes, flow=flow, timeout_seconds=timeout
         )
@@ -127,6 +134,7 @@ class AuthHandlers:
                     return message.result.claims
                 if which == "error":
                     raise self._refusal(what, message.error)
+                # Zero or more of them, by the protocol, before the one result.
                 if which == "device_code_prompt":
                     one = message.device_code_prompt
                     prompt(one.user_code, one.verification_uri, one.message)
@@ -170,6 +178,7 @@ class AuthHandlers:
             min_valid_for_seconds=min_valid_for,
             force_refresh=force_refresh,
         )
+        # Asked each time: only the handler knows whether the token that it keeps is still good.
         reply = self._call("GetToken", request, f"a token of {name!r}")
         return Token(
             value=Secret(reply.access_token),
@@ -228,5 +237,6 @@ class AuthHandlers:
             f"plugin {self._plugin.name} does not give {what}: {said}",
             hint="read the last lines of its log",
         )
+        # With the log: the text on the wire is one line, and what led to it stands there.
         refusal.log_tail = self._plugin.log_tail
         return refusal

@@ -33,6 +33,7 @@ def start(host: Host, kind: str, found: Found) -> Plugin:
         PluginError: It does not start, or refuses its settings.
     """
     plugin = host.start(command_of(found, COOKIE, host_versions()))
+    # Without settings it is not asked: a plugin that takes none need not have the method.
     if found.settings:
         configure(plugin, kind, found.settings)
     return plugin
@@ -63,9 +64,13 @@ def configure(plugin: Plugin, kind: str, settings: dict[str, object]) -> None:
     Raises:
         PluginError: It refuses them.
     """
+    # In the encoding that the handshake has settled on; that is all that the application version
+    # decides.
     request = plugin_pb2.ConfigureRequest(settings=encode(plugin.version, settings))
     with failing(plugin, kind, "what its settings ask for"):
         reply = plugin.call(CONFIGURE, request, timeout=START)
+    # Whatever is not a warning refuses: a severity that this release does not know is taken for an
+    # error.
     wrong = [one for one in reply.diagnostics if one.severity != plugin_pb2.Diagnostic.WARNING]
     if wrong:
         texts = "; ".join(map(text_of, wrong))

@@ -28,12 +28,14 @@ def fetch_passphrase(plugin: Plugin, provider: str) -> Secret:
     Raises:
         PluginError: It does not give it, or gives what is none.
     """
+    # Imported here: whoever reads a plain configuration needs no cryptography.
     from machineadm.documents.encryption import passphrase_of
 
     request = pb.FetchPassphraseRequest(provider=provider)
     what = f"the passphrase of provider {provider!r}"
     reply = _call(plugin, "FetchPassphrase", request, what)
     try:
+        # By the rules of a passphrase from anywhere else: a plugin gets no way around them.
         return passphrase_of(reply.passphrase, name=f"plugin {plugin.name}")
     except ConfigError as error:
         raise PluginError(
@@ -54,6 +56,7 @@ def store_passphrase(plugin: Plugin, provider: str, passphrase: Secret) -> None:
     Raises:
         PluginError: It does not keep it; MA7223 if it only reads.
     """
+    # The only place where it is revealed: a message cannot hold a Secret.
     request = pb.StorePassphraseRequest(provider=provider, passphrase=passphrase.reveal().encode())
     _call(plugin, "StorePassphrase", request, f"a place for the passphrase of {provider!r}")
 

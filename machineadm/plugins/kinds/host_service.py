@@ -20,7 +20,9 @@ from grpclib.const import Handler
 from machineadm.plugins.proto import scafctl_pb2 as pb
 from machineadm.plugins.wire.rpc import ServerStream, handlers
 
+# scafctl's rules: these bytes, 256 of them, and no `..`.
 _NAME: Final = re.compile(r"[a-zA-Z0-9_\-./]{1,256}")
+# scafctl's, too.
 _LONGEST_PATTERN: Final = 256
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["HostService"]
 
@@ -87,6 +89,8 @@ def host_service(allowed: Allowed) -> dict[str, Handler]:
             try:
                 return answer(allowed, request)
             except RefusedError as denied:
+                # As text in a reply that succeeds: so scafctl answers whatever has a field
+                # `error`.
                 return reply(error=str(denied))
             except BaseException as error:
                 # Only the type of a store's own fault goes to the plugin: the text might quote a secret.
@@ -98,11 +102,13 @@ def host_service(allowed: Allowed) -> dict[str, Handler]:
 
         return serve
 
+    # In the loop: it asks nobody, so it cannot block.
     async def list_handlers(stream: ServerStream) -> None:
         await stream.recv_message()
         default = allowed.default_handler
         reply = pb.ListAuthHandlersResponse(
             handler_names=sorted(allowed.auth_handlers),
+            # A default that it may not ask would tell of a handler that it must not know.
             default_handler=default if default in allowed.auth_handlers else "",
         )
         await stream.send_message(reply)
@@ -134,6 +140,8 @@ def _in_thread(work: Callable[[], Any]) -> asyncio.Future[Any]:
 
 
 def _store(allowed: Allowed, name: str | None) -> Secrets:
+    # Before the name is judged, as in scafctl: the order of the checks is part of what plugins
+    # see.
     if allowed.secrets is None:
         raise RefusedError("secret store not available")
     if name is not None:
@@ -146,11 +154,13 @@ def _store(allowed: Allowed, name: str | None) -> Secrets:
 
 
 def _is_in_scope(allowed: Allowed, name: str) -> bool:
+    # An empty prefix is the beginning of every name: it allows nothing here, and all in scafctl.
     return bool(allowed.secret_prefix) and name.startswith(allowed.secret_prefix)
 
 
 def _get(allowed: Allowed, request: Any) -> Any:
     value = _store(allowed, request.name).get(request.name)
+    # `found`, as proto3 cannot tell an empty secret from none.
     return pb.GetSecretResponse(value=value, found=value is not None)
 
 
@@ -165,6 +175,7 @@ def _delete(allowed: Allowed, request: Any) -> Any:
 
 
 def _list(allowed: Allowed, request: Any) -> Any:
+    # The scope before the pattern: a pattern must not be a way to ask for other names.
     names = [one for one in _store(allowed, None).names() if _is_in_scope(allowed, one)]
     if len(request.pattern) > _LONGEST_PATTERN:
         raise RefusedError("invalid pattern: too long")
@@ -185,6 +196,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _require_handler(allowed: Allowed, name: str) -> None:
+    # An empty name is in no list, so there is no handler by default, as in scafctl with a list.
     if name not in allowed.auth_handlers:
         raise RefusedError(f'access denied: auth handler "{name}" not in the allowed set')
 
@@ -193,6 +205,7 @@ def _identity(allowed: Allowed, request: Any) -> Any:
     if allowed.identity is None:
         raise RefusedError("auth identity not available")
     _require_handler(allowed, request.handler_name)
+    # The list of handlers first: whether one is logged in is told only to who may ask.
     claims = allowed.identity(request.handler_name, request.scope)
     return pb.GetAuthIdentityResponse(claims=claims)
 

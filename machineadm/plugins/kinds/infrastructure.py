@@ -36,6 +36,8 @@ def fetch(plugin: Plugin, location: str, *, most: int) -> bytes:
     with failing(plugin, KIND, what), plugin.stream(_METHODS["Fetch"], timeout=CALL) as call:
         call.send(pb.FetchRequest(location=location))
         call.end()
+        # As it comes: a plugin that lies about the size, or never ends, is stopped at the bound
+        # and not by the memory.
         for reply in call:
             pieces += reply.data
             if len(pieces) > most:
@@ -75,11 +77,13 @@ def store(plugin: Plugin, name: str, data: bytes) -> str:
     """
     what = f"a place for {name!r}"
     with failing(plugin, KIND, what), plugin.stream(_METHODS["Store"], timeout=CALL) as call:
+        # The name is in the first message alone, which is sent for empty data, too.
         call.send(pb.StoreRequest(name=name, data=data[:_PIECE]))
         for start in range(_PIECE, len(data), _PIECE):
             call.send(pb.StoreRequest(data=data[start : start + _PIECE]))
         call.end()
         reply = call.receive()
+    # A store without a location has lost the data: nobody could fetch it.
     if reply is None or not reply.location:
         message = f"plugin {plugin.name} returns no location for {name!r}"
         raise PluginError("MA7224", message, hint="this is a bug in the plugin: ask its author")
@@ -100,6 +104,7 @@ def locate(plugin: Plugin, name: str) -> str | None:
         PluginError: It does not say; MA7223 if it only reads.
     """
     reply = _call(plugin, "Locate", pb.LocateRequest(name=name), f"the location of {name!r}")
+    # `found` and not an empty location: a plugin's locations are its own words.
     return str(reply.location) if reply.found else None
 
 

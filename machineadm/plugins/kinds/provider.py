@@ -22,9 +22,11 @@ COOKIE: Final = PROVIDER
 FEATURES: Final = 2
 """What scafctl calls PluginProtocolVersion; the handshake's version is 1."""
 
+# Short, as a plan asks for these before anything is done; work has its caller's own bound.
 ANSWER: Final = 30.0
 """Seconds that a plugin has for what is not work: its providers, a descriptor, settings."""
 
+# scafctl's.
 DEPENDENCIES: Final = 30.0
 """Seconds that a provider has to say what its inputs depend on."""
 
@@ -83,6 +85,7 @@ class Providers:
         Raises:
             PluginError: There is no such provider.
         """
+        # Kept for the plugin's life, as in scafctl: a program does not change while it runs.
         if name not in self._descriptors:
             request = pb.GetProviderDescriptorRequest(provider_name=name)
             reply = self._call(
@@ -97,6 +100,7 @@ class Providers:
         Raises:
             PluginError: It refuses them.
         """
+        # Once, as in scafctl: each time would open one more host service that nobody dials.
         if name in self._configured:
             return
         # Just before the request: the plugin has five seconds to dial the number.
@@ -107,6 +111,7 @@ class Providers:
             no_color=True,
             binary_name="machineadm",
             host_service_id=number,
+            # Each value as JSON in bytes, as all that is embedded in scafctl's messages.
             settings={key: json.dumps(value).encode() for key, value in (settings or {}).items()},
             protocol_version=FEATURES,
         )
@@ -142,6 +147,7 @@ class Providers:
         request = pb.ExecuteProviderRequest(
             provider_name=name,
             input=json.dumps(dict(inputs)).encode(),
+            # Always there, as scafctl sends it: `{}` where there is nothing.
             context=json.dumps({"resolverContext": dict(context)} if context else {}).encode(),
             dry_run=dry_run,
         )
@@ -205,6 +211,7 @@ class Providers:
                     which = chunk.WhichOneof("chunk")
                     if which == "result":
                         result = chunk.result
+                    # A chunk that holds none of them is of a newer protocol, and is passed over.
                     elif which:
                         output(which, getattr(chunk, which))
         except RpcError as error:
@@ -238,6 +245,7 @@ class Providers:
         # StopProviderResponse has no diagnostics.
         told = getattr(reply, "diagnostics", ())
         errors = [one for one in told if one.severity == pb.Diagnostic.ERROR]
+        # The diagnostics before the text, as in scafctl.
         text = "; ".join(map(text_of, errors)) or reply.error or f"exit code {code}"
         failure = ProviderError(
             f"plugin {self._plugin.name}: provider {name!r}: {text}", process_exit_code=code

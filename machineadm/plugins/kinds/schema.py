@@ -29,6 +29,7 @@ _BOUNDS: Final[tuple[tuple[str, Callable[[Any, Any], bool], str], ...]] = (
 )
 """Keyword, when it is wrong, and what it asks for."""
 
+# Deeper than any schema of inputs; what is below is left to the provider.
 _DEEPEST: Final = 32
 
 
@@ -38,6 +39,7 @@ def schema_of(descriptor: Any) -> Mapping[str, Any]:
     Args:
         descriptor: A ProviderDescriptor.
     """
+    # As scafctl prefers it: the structured form knows neither nesting nor unions.
     if descriptor.raw_schema:
         try:
             found = json.loads(descriptor.raw_schema)
@@ -50,6 +52,8 @@ def schema_of(descriptor: Any) -> Mapping[str, Any]:
         return {}
     return {
         "type": "object",
+        # Sorted, as scafctl's SDK does it: a map of protobuf has no order, and messages must be
+        # the same each time.
         "required": sorted(name for name, one in parameters.items() if one.required),
         "properties": {name: _of_parameter(one) for name, one in parameters.items()},
     }
@@ -96,6 +100,7 @@ def _object(value: dict[str, Any], schema: dict[str, Any], path: str, depth: int
     for name in required if isinstance(required, list) else ():
         if isinstance(name, str) and name not in value:
             yield f"{_below(path, name)} is required"
+    # Absent, it allows all: JSON Schema's default.
     others = schema.get("additionalProperties", True)
     for name, item in value.items():
         if name in known:
@@ -151,10 +156,13 @@ def _is(value: Any, name: Any) -> bool:
         return bool(name == "boolean")
     if name == "integer" and isinstance(value, float):
         return value.is_integer()
+    # A type that nobody knows fits everything: a newer keyword must not refuse what its provider
+    # takes.
     return isinstance(value, _TYPES.get(str(name), (object,)))
 
 
 def _name(value: Any) -> str:
+    # `integer` before `number`: every integer is one, and the narrower word helps more.
     return next(name for name in ("boolean", "integer", "number", *_TYPES) if _is(value, name))
 
 
@@ -165,6 +173,7 @@ def _below(path: str, name: str) -> str:
 def _of_parameter(parameter: Any) -> dict[str, Any]:
     """Build the schema of one input from a structured descriptor."""
     found: dict[str, Any] = {}
+    # Only JSON Schema's own names: any other one is the provider's to judge.
     if parameter.type in _TYPES:
         found["type"] = parameter.type
     if parameter.pattern:
