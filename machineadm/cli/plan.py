@@ -28,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
     add_configuration(parser)
     parser.add_option(
         "--profile",
-        choices=("cis",),
+        choices=("cis", "stig"),
         help="plan as if complianceProfiles named this one, and list what it sets",
     )
 

@@ -18,12 +18,12 @@ from machineadm.api.v1alpha1.cluster import Argument, ClusterConfig, EtcdConfig,
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.machine import MachineConfiguration, MachineConfigurationSpec
 from machineadm.config.catalogues import (
-    EDITIONS,
     Control,
     Rule,
     Setting,
     catalogue,
     compared,
+    levels_of,
     text_of,
 )
 from machineadm.config.machine_paths import UNITS, parameter_file
@@ -48,8 +48,10 @@ _CONTRADICTS: Final = {
     "is": "must be {}",
     "isNot": "must not be {}",
     "has": "must have {}",
+    "hasAll": "must have {}",
     "lacks": "must not have {}",
     "atLeast": "must be at least {}",
+    "lasts": "must be {} or longer",
     "only": "must be among {}",
     "unset": "must not be set",
     "set": "must not be empty",
@@ -107,8 +109,6 @@ def exceptions_of(profile: ComplianceProfile) -> dict[str, str]:
 
 def controls_of(profile: ComplianceProfile) -> Iterator[Control]:
     """The controls that a profile sees to: of its level, and no exceptions."""
-    if profile.name not in EDITIONS:
-        return
     excepted = exceptions_of(profile)
     for control in catalogue(profile.name).controls:
         # Categories are the STIG's; what CIS calls levels is not in the catalogue's source.
@@ -178,7 +178,7 @@ class _Draft:
         if before is not None:
             # The same field by another control or profile: one value can satisfy both, or nobody
             # but the configuration's author can choose.
-            if not _suffices(before.value, setting, control.test):
+            if not _suffices(before, profile, setting, control.test):
                 problem = f"{value} is wanted, but profile {before.profile} ({', '.join(before.controls)}) sets {before.value}"
                 self.conflicts.append(_conflict(profile, control, path, problem))
             elif before.profile == profile:
@@ -196,9 +196,12 @@ class _Draft:
             )
 
 
-def _suffices(value: str, setting: Setting, test: Rule | None) -> bool:
+def _suffices(before: Filled, profile: str, setting: Setting, test: Rule | None) -> bool:
+    value = before.value
     if setting.of == "auditPolicy":
-        return False
+        # Within a profile any policy will do for a control that only asks for one. Of two
+        # profiles each has a mind of what must not be in the log.
+        return before.profile == profile and test is not None and test.must == "set"
     if setting.of == "mode":
         return not int(value, 8) & ~int(setting.value, 8)
     if test is not None and test.of != "files":
@@ -253,6 +256,11 @@ def _tested(control: Control, spec: MachineConfigurationSpec) -> Iterator[tuple[
                 found = _api_server_field(spec, name)
         elif test.of == "kubelet":
             found = _kubelet(spec, name)
+        elif test.of == "auditPolicy":
+            policy = _at(spec, "kubernetes", "control_plane", "audit_policy", "policy")
+            if policy is not None:
+                path = "kubernetes.controlPlane.auditPolicy.policy"
+                found = _Given(path, levels_of(policy))
         if found is not None and found.value is not None:
             yield found.path, found.value, test
 

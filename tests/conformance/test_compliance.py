@@ -31,6 +31,12 @@ API_SERVER = {
     "audit-log-maxage": "30", "audit-log-maxbackup": "10", "audit-log-maxsize": "100", "service-account-extend-token-expiration": "false",
 }  # fmt: skip
 OFF = {"profiling": "false"}
+STIG_PLAIN = {
+    *(f"V-2423{number}" for number in (76, 77, 78, 79, 80, 90)),
+    *(f"V-2424{number:02}" for number in (2, 3, 9, 18, 24, 25, 34, 38, 61, 62, 63, 64, 65)),
+    "V-245541", "V-254800", "V-274882",
+}  # fmt: skip
+"""As `PLAIN`, of the STIG; V-242445 with them once etcd has run."""
 
 
 def documents(**arguments: dict[str, str]) -> str:
@@ -53,7 +59,12 @@ def documents(**arguments: dict[str, str]) -> str:
 
 
 def failing(
-    agent_file: Path, tmp_path: Path, configuration: str, *, then: str = ":"
+    agent_file: Path,
+    tmp_path: Path,
+    configuration: str,
+    *,
+    then: str = ":",
+    profile: str = "cis",
 ) -> tuple[int, set[str], dict[str, Any]]:
     """Exit code, the scored controls that fail, and the document, on a machine that kubeadm has written its files to."""
     directory = tmp_path / "in"
@@ -64,7 +75,7 @@ def failing(
           /kubeadm init phase $phase --config /in/kubeadm.yaml >&2 || exit 90
         done
         {then}
-        python3 /agent.pyz check compliance --output json
+        python3 /agent.pyz check compliance --profile {profile} --output json
     """
     binds = {"/kubeadm": judges.kubeadm("1.34"), "/agent.pyz": agent_file, "/in": directory}
     done = Root("bookworm").run(["sh", "-c", script], binds=binds)
@@ -89,6 +100,20 @@ def test_after_a_plain_kubeadm_the_measured_controls_fail_and_no_others(
         "4.1.3",
         "4.1.4",
     ]
+
+
+@pytest.mark.requirement("U5")
+def test_of_the_stig_a_plain_kubeadm_lacks_what_was_measured(
+    agent_file: Path, tmp_path: Path
+) -> None:
+    code, found, document = failing(agent_file, tmp_path, documents(), profile="stig")
+
+    assert (code, found) == (10, STIG_PLAIN)
+    states = {one["id"]: one["state"] for one in document["controls"]}
+    # etcd has not run, a control plane is no worker, and no package has brought a unit.
+    assert {id_ for id_, state in states.items() if state == "notHere"} == {
+        "V-242397", "V-242445", "V-242447", "V-242448", "V-242454", "V-242455", "V-242459",
+    }  # fmt: skip
 
 
 @pytest.mark.requirement("U4")

@@ -23,6 +23,7 @@ _LACKS: Final = {
     "controlPlane": "API server",
     "etcd": "etcd of its own",
     "node": "configuration of a kubelet",
+    "worker": "kubelet without a control plane",
 }
 
 State = Literal["holds", "fails", "manual", "notHere", "excepted", "unknown"]

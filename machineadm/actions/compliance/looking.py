@@ -42,7 +42,9 @@ class Machine:
         self._documents: dict[str, dict[str, Any] | HostError] = {}
 
     def has(self, part: str) -> bool:
-        """Whether the machine has a control plane, an etcd of its own, or a kubelet that kubeadm has set up."""
+        """Whether the machine has a control plane, an etcd of its own, a kubelet that kubeadm has set up, or that and no control plane."""
+        if part == "worker":
+            return self.has("node") and not self.has("controlPlane")
         path = {
             "controlPlane": self.manifest("apiServer"),
             "etcd": self.manifest("etcd"),
@@ -83,8 +85,8 @@ class Machine:
 
     def paths(self, name: str) -> list[str]:
         """The paths that a name of a catalogue stands for: `/a/*.crt` in a directory, `/a/**` all below it, `@etcdData` by the component."""
-        if name == "@etcdData":
-            return [self.flags("etcd").get("data-dir", _ETCD_DATA)]
+        if name.startswith("@etcdData"):
+            name = self.flags("etcd").get("data-dir", _ETCD_DATA) + name.removeprefix("@etcdData")
         if name == "@kubeletCA":
             value, _ = self.kubelet("authentication.x509.clientCAFile|client-ca-file")
             return [value] if value else []

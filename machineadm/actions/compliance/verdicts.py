@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from machineadm.actions.compliance.looking import Machine
-from machineadm.config.catalogues import compared
+from machineadm.config.catalogues import compared, levels_of
 from machineadm.host.ports import FileKind
 
 _MOST_SHOWN: Final = 3
@@ -36,6 +36,8 @@ def judged(
         return _files(names, must, value, machine)
     if of == "encryption":
         return _encryption(names[0], value, machine)
+    if of in ("auditPolicy", "admission"):
+        return _file_of_flag(of, names[0], must, value, machine)
     if of == "authorities":
         return _authorities(names[0], machine)
     answers = [_setting(of, name, must, value, machine, unset=unset) for name in names]
@@ -116,6 +118,24 @@ def _encryption(flag: str, value: str, machine: Machine) -> Answer:
     if not first or weak:
         return Answer("fails", path, ", ".join(weak) or "no provider")
     return Answer("holds", path, ", ".join(first))
+
+
+def _file_of_flag(of: str, flag: str, must: str, value: str, machine: Machine) -> Answer:
+    """What is in the file that a flag of the API server names: levels of audit, or plugins that are configured."""
+    path = machine.flags("apiServer").get(flag)
+    if not path:
+        return Answer("fails", f"--{flag} in {machine.manifest('apiServer')}", "not set")
+    document = machine.document(path)
+    if of == "auditPolicy":
+        found = levels_of(document)
+    else:
+        plugins = document.get("plugins")
+        found = ",".join(
+            str(one.get("name"))
+            for one in (plugins if isinstance(plugins, list) else ())
+            if isinstance(one, dict)
+        )
+    return Answer("holds" if compared(found, must, value) else "fails", path, found or "nothing")
 
 
 def _authorities(flag: str, machine: Machine) -> Answer:

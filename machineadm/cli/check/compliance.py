@@ -37,9 +37,9 @@ def add_arguments(parser: Parser) -> None:
     """Add this command's options."""
     parser.add_option(
         "--profile",
-        choices=("cis",),
+        choices=("cis", "stig"),
         default="cis",
-        help="catalogue: cis (default; edition 1.12, node and control plane)",
+        help="catalogue: cis (default; edition 1.12, node and control plane), or stig",
     )
     parser.add_option(
         # A reason is asked for on purpose: an exception without one is worth nothing to an auditor.
@@ -126,7 +126,8 @@ def _text(found: Catalogue, result: Sequence[Judged]) -> Iterator[str]:
     counts = Counter(one.state for one in result)
     # Counted for every word, zeros included: "0 fails" is what one looks for.
     told = ", ".join(f"{counts[state]} {word.strip().lower()}" for state, word in _WORDS.items())  # type: ignore[index]
-    yield f"{found.edition} (for Kubernetes {found.kubernetes}): {told}\n"
+    written = f" (for Kubernetes {found.kubernetes})" if found.kubernetes else ""
+    yield f"{found.edition}{written}: {told}\n"
     for one in result:
         control = one.control
         scored = "" if control.scored else " (not scored)"

@@ -7,12 +7,15 @@ said to hold as a whole.
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
 
-EDITIONS: Final = {"cis": "cis-1.12.json"}
+from machineadm.api.formats import seconds
+
+EDITIONS: Final = {"cis": "cis-1.12.json", "stig": "stig-v2r6.json"}
 """The file of each catalogue."""
 
 Target = Literal[
@@ -25,11 +28,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked at, and what must be so."""
 
     of: Literal[
-        "files", "apiServer", "controllerManager", "scheduler", "etcd", "kubelet", "encryption", "authorities"
+        "files", "apiServer", "controllerManager", "scheduler", "etcd", "kubelet",
+        "encryption", "authorities", "auditPolicy", "admission"
     ]  # fmt: skip
     names: tuple[str, ...]
     """Paths, flags, or fields of the kubelet's configuration with their flag (`FIELD|FLAG`)."""
-    must: Literal["mode", "owner", "set", "unset", "is", "isNot", "has", "lacks", "atLeast", "only", "oneOf", "differ"]  # fmt: skip
+    must: Literal["mode", "owner", "set", "unset", "is", "isNot", "has", "hasAll", "lacks", "atLeast", "lasts", "only", "oneOf", "differ"]  # fmt: skip
     value: str = ""
     unset: bool = False
     """Whether it holds where nobody has set it."""
@@ -53,7 +57,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     title: str
     scored: bool
     """The catalogue has a test for it that counts."""
-    part: Literal["controlPlane", "etcd", "node", "people"]
+    part: Literal["controlPlane", "etcd", "node", "worker", "people"]
     test: Rule | None = None
     """None: only people can say."""
     set_by: str = ""
@@ -70,7 +74,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     edition: str
     kubernetes: str
-    """The versions that it is written for."""
+    """The versions that it is written for; empty where it names none."""
     source: str
     controls: tuple[Control, ...]
 
@@ -102,9 +106,26 @@ def compared(now: str, must: str, value: str) -> bool:
             return int(now) >= int(value)
         except ValueError:
             return False
+    if must == "lasts":
+        try:
+            return seconds(now) >= seconds(value)
+        except ValueError:
+            return False
+    if must == "hasAll":
+        return set(value.split(",")) <= set(listed)
     if must == "only":
         return bool(listed) and set(listed) <= set(value.split(","))
     return False  # it is set, and must not be
+
+
+def levels_of(policy: Any) -> str:
+    """The levels of an audit policy's rules in their order, with `(in part)` behind that of a rule that is not about every request."""
+    rules = policy.get("rules") if isinstance(policy, Mapping) else None
+    return ",".join(
+        f"{rule.get('level')}{' (in part)' if rule.keys() > {'level'} else ''}"
+        for rule in (rules if isinstance(rules, list | tuple) else ())
+        if isinstance(rule, Mapping)
+    )
 
 
 def text_of(value: Any) -> str:

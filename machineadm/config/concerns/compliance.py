@@ -8,7 +8,7 @@ from typing import Final
 from machineadm.api.finding import Finding
 from machineadm.api.v1alpha1.compliance import ComplianceProfile
 from machineadm.api.v1alpha1.machine import MachineConfigurationSpec
-from machineadm.config.catalogues import EDITIONS, catalogue
+from machineadm.config.catalogues import catalogue
 from machineadm.config.hardening import harden
 from machineadm.config.rules.model import Context, Rules, finding
 
@@ -25,11 +25,6 @@ def _nothing_is_contradicted(
 def _exceptions_have_reasons(profile: ComplianceProfile, _context: Context) -> Iterator[Finding]:
     # Refused and not passed over: behind a mistyped id, a control would be set that somebody has
     # decided against.
-    if profile.name not in EDITIONS:
-        yield finding(
-            "MA1401", "name", f"{profile.name} is not built yet", "use cis, or files and sysctls"
-        )
-        return
     known = [one.id for one in catalogue(profile.name).controls]
     seen: set[str] = set()
     for index, text in enumerate(profile.exceptions):

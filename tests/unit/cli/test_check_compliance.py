@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from machineadm.actions.compliance import Control, audit, catalogue
+from machineadm.actions.compliance import Catalogue, Control, audit, catalogue
 from machineadm.cli.check.compliance import show
 from machineadm.cli.main import main
 from machineadm.errors import MachineadmError
 from tests.fakes.host import FakeHost, offline_host
 
 CIS = catalogue("cis")
-BY_ID = {one.id: one for one in CIS.controls}
+STIG = catalogue("stig")
+BY_ID = {one.id: one for book in (CIS, STIG) for one in book.controls}
 LOG: Any = importlib.import_module(
     "pydantic_sarif.model"
 ).StaticAnalysisResultsFormatSarifVersion210JsonSchema
@@ -32,12 +33,19 @@ PLAIN_FAILS = {
 }  # fmt: skip
 """Scored controls that fail after a plain kubeadm, as measured with 1.33 to 1.37."""
 
+STIG_PLAIN_FAILS = {
+    *(f"V-2423{number}" for number in (76, 77, 78, 79, 80, 90)),
+    *(f"V-2424{number:02}" for number in (2, 3, 9, 18, 24, 25, 34, 38, 61, 62, 63, 64, 65)),
+    "V-245541", "V-254800", "V-274882",
+}  # fmt: skip
+"""As `PLAIN_FAILS`, of the STIG; V-242445 with them once etcd has run."""
+
 PLAIN = {
     "apiServer": {
         "authorization-mode": "Node,RBAC", "client-ca-file": "/etc/kubernetes/pki/ca.crt",
         "enable-admission-plugins": "NodeRestriction", "etcd-cafile": "/etc/kubernetes/pki/etcd/ca.crt",
         "etcd-certfile": "a", "etcd-keyfile": "b", "kubelet-client-certificate": "c", "kubelet-client-key": "d",
-        "service-account-key-file": "e", "tls-cert-file": "f", "tls-private-key-file": "g",
+        "service-account-key-file": "e", "secure-port": "6443", "tls-cert-file": "f", "tls-private-key-file": "g",
     },
     "controllerManager": {
         "bind-address": "127.0.0.1", "root-ca-file": "a", "service-account-private-key-file": "b",
@@ -75,9 +83,12 @@ class Node:
     def judged(self, id_: str, *exceptions: str) -> tuple[str, str]:
         """State and evidence of one control."""
         self.write()
+        if BY_ID[id_].part == "worker":
+            for path in MANIFESTS.values():
+                self.host.files.remove(path)
         found = {
             one.control.id: one
-            for one in audit(CIS, self.host, dict(one.split("=") for one in exceptions))
+            for one in audit(book_of(id_), self.host, dict(one.split("=") for one in exceptions))
         }
         return found[id_].state, f"{found[id_].where}: {found[id_].found}"
 
@@ -111,13 +122,17 @@ class Node:
                 at[parts[-1]] = {"true": True, "false": False}.get(value, value)
 
 
+def book_of(id_: str) -> Catalogue:
+    return STIG if id_.startswith("V-") else CIS
+
+
 def good(control: Control) -> str | None:
     """A value with which a control must hold; worked out here, without the code that judges."""
     assert control.test
     must, value = control.test.must, control.test.value
     return {
         "set": "x", "unset": None, "is": value, "isNot": "other", "has": f"First,{value}", "lacks": "First",
-        "atLeast": value, "only": value.split(",")[0],
+        "atLeast": value, "only": value.split(",")[0], "hasAll": f"First,{value}", "lasts": value,
     }[must]  # fmt: skip
 
 
@@ -129,12 +144,15 @@ def bad(control: Control) -> list[str | None]:
         "set": [], "unset": ["x"], "is": ["other", f"{value}x"], "isNot": [value], "has": ["First", f"{value}x"],
         "lacks": [value, f"First,{value}"], "atLeast": [str(int(value) - 1) if value.isdecimal() else "", "many"],
         "only": ["TLS_RSA_WITH_RC4_128_SHA", f"{value.split(',')[0]},TLS_RSA_WITH_RC4_128_SHA"],
+        "hasAll": [value.rpartition(",")[0], "First"], "lasts": ["0s", "4m59s", "a while"],
     }[must]  # type: ignore[assignment]  # fmt: skip
     return values if unset or must == "unset" else [*values, None]
 
 
-SETTINGS = [one.id for one in CIS.controls if one.test and one.test.of in (*MANIFESTS, "kubelet")]
-FILES = [one.id for one in CIS.controls if one.test and one.test.of == "files"]
+SETTINGS = [
+    id_ for id_, one in BY_ID.items() if one.test and one.test.of in (*MANIFESTS, "kubelet")
+]
+FILES = [id_ for id_, one in BY_ID.items() if one.test and one.test.of == "files"]
 
 
 @pytest.mark.parametrize("id_", SETTINGS)
@@ -163,9 +181,8 @@ def test_a_file_holds_with_its_mode_and_owner_and_fails_with_more(id_: str) -> N
     node.host.accounts.users["etcd"], node.host.accounts.groups["etcd"] = 990, 990
     for number, name in enumerate(control.test.names):
         path = name.replace("**", "below/file").replace("*", "file")
-        path = {"@etcdData": "/var/lib/etcd", "@kubeletCA": "/etc/kubernetes/pki/ca.crt"}.get(
-            path, path
-        )
+        path = path.replace("@etcdData", "/var/lib/etcd")
+        path = path.replace("@kubeletCA", "/etc/kubernetes/pki/ca.crt")
         if number == 0 and path not in node.host.files.nodes:
             node.host.put(path, "x")
         if path in MANIFESTS.values() or path == KUBELET:
@@ -182,7 +199,7 @@ def test_a_file_holds_with_its_mode_and_owner_and_fails_with_more(id_: str) -> N
             entry.uid, entry.gid = uid, gid
             if mode is not None:
                 entry.mode = mode
-        found = {one.control.id: one for one in audit(CIS, node.host, {})}
+        found = {one.control.id: one for one in audit(book_of(id_), node.host, {})}
         return found[id_].state
 
     if control.test.must == "mode":
@@ -198,17 +215,18 @@ def test_a_file_holds_with_its_mode_and_owner_and_fails_with_more(id_: str) -> N
             assert state(None, *owner) == "fails"
 
 
-def test_a_plain_kubeadm_lacks_what_was_measured(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("profile", "fails"), [("cis", PLAIN_FAILS), ("stig", STIG_PLAIN_FAILS)])
+def test_a_plain_kubeadm_lacks_what_was_measured(
+    profile: str, fails: set[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     node = Node()
     node.write()
     before = node.host.mutations()
 
-    assert show(node.host, "cis", (), output="json") == 10
+    assert show(node.host, profile, (), output="json") == 10
 
     controls = json.loads(capfd.readouterr().out)["controls"]
-    assert {
-        one["id"] for one in controls if one["scored"] and one["state"] == "fails"
-    } == PLAIN_FAILS
+    assert {one["id"] for one in controls if one["scored"] and one["state"] == "fails"} == fails
     assert node.host.mutations() == before
 
 
@@ -249,6 +267,53 @@ def test_stored_objects_are_encrypted_by_the_first_provider(
     node.host.put("/etc/kubernetes/encryption.yaml", yaml.safe_dump(document))
 
     assert node.judged("1.2.28")[0] == state
+
+
+@pytest.mark.parametrize(
+    ("rules", "state", "shown"),
+    [
+        ([{"level": "RequestResponse"}], "holds", "RequestResponse"),
+        ([{"level": "Metadata"}], "fails", "Metadata"),
+        ([{"level": "RequestResponse", "users": ["a"]}], "fails", "RequestResponse (in part)"),
+        ([{"level": "None", "resources": []}, {"level": "RequestResponse"}], "fails", "None (in part),RequestResponse"),
+        ([], "fails", "nothing"),
+        (None, "fails", "nothing"),
+    ],
+)  # fmt: skip
+def test_what_is_audited_is_read_from_the_policy(rules: Any, state: str, shown: str) -> None:
+    node = Node()
+    node.flags["apiServer"]["audit-policy-file"] = "/etc/kubernetes/audit.yaml"
+    node.host.put("/etc/kubernetes/audit.yaml", yaml.safe_dump({"rules": rules}))
+
+    assert node.judged("V-242403") == (state, f"/etc/kubernetes/audit.yaml: {shown}")
+
+
+@pytest.mark.parametrize(
+    ("plugins", "state"),
+    [
+        ([{"name": "PodSecurity"}], "holds"),
+        ([{"name": "EventRateLimit"}, {"name": "PodSecurity"}], "holds"),
+        ([{"name": "PodSecurityPolicy"}], "fails"),
+        ([], "fails"),
+        (["PodSecurity"], "fails"),
+    ],
+)
+def test_plugins_of_admission_are_read_from_their_file(plugins: Any, state: str) -> None:
+    node = Node()
+    node.flags["apiServer"]["admission-control-config-file"] = "/etc/kubernetes/admission.yaml"
+    node.host.put("/etc/kubernetes/admission.yaml", yaml.safe_dump({"plugins": plugins}))
+
+    assert node.judged("V-254800")[0] == state
+
+
+def test_a_worker_s_controls_are_not_those_of_a_control_plane() -> None:
+    node = Node()
+    node.config["staticPodPath"] = "/etc/kubernetes/manifests"
+    node.write()
+    states = {one.control.id: one.state for one in audit(STIG, node.host, {})}
+
+    assert states["V-242397"] == "notHere"
+    assert node.judged("V-242397")[0] == "fails"
 
 
 @pytest.mark.parametrize(("same", "state"), [(False, "holds"), (True, "fails")])
@@ -409,11 +474,16 @@ def test_this_machine_is_judged_without_being_touched(capsys: pytest.CaptureFixt
     assert len(json.loads(capsys.readouterr().out)["controls"]) == 97
 
 
-def test_the_catalogue_names_its_edition_its_source_and_no_control_twice() -> None:
-    assert "1.12" in CIS.edition
-    assert "kube-bench" in CIS.source
-    assert len({one.id for one in CIS.controls}) == 97
-    assert sum(one.scored for one in CIS.controls) == 65
-    for one in CIS.controls:
+@pytest.mark.parametrize(
+    ("book", "edition", "count", "scored"), [(CIS, "1.12", 97, 65), (STIG, "V2R6", 98, 75)]
+)
+def test_the_catalogue_names_its_edition_its_source_and_no_control_twice(
+    book: Catalogue, edition: str, count: int, scored: int
+) -> None:
+    assert edition in book.edition
+    assert "kube-bench" in book.source
+    assert len({one.id for one in book.controls}) == count
+    assert sum(one.scored for one in book.controls) == scored
+    for one in book.controls:
         assert one.title.strip()
         assert one.test or one.part == "people" or not one.scored

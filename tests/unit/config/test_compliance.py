@@ -36,6 +36,8 @@ ARGUMENTS = {
     "scheduler": f"{CP}.scheduler.extraArgs",
     "etcd": f"{CLUSTER}.etcd.local.extraArgs",
 }
+STIG: dict[str, Any] = {PROFILES: [{"name": "stig", "level": 2}]}
+FULL = {"rules": [{"level": "RequestResponse"}]}
 TYPED = ("podPidsLimit", "tlsCipherSuites", "protectKernelDefaults", "eventRecordQPS")
 
 
@@ -55,6 +57,20 @@ CASES = [
          [("MA1451", f"{P}.exceptions[0]"), ("MA1451", f"{P}.exceptions[1]")], excepting("4.2.13")),
     Case("an exception is said once", {PROFILES: [{"name": "cis", "exceptions": ["1.1.12=a", "1.1.12=b"]}]},
          [("MA1306", f"{P}.exceptions[1]")], excepting("1.1.12", "1.1.11")),
+    Case("an exception is a control of the profile's own catalogue", {PROFILES: [{"name": "stig", "exceptions": ["1.1.12=a"]}]},
+         [("MA1451", f"{P}.exceptions[0]")], {PROFILES: [{"name": "stig", "exceptions": ["V-242390=a"]}]}),
+    Case("a category has its controls and those that are graver", {PROFILES: [{"name": "stig", "level": 2}], **arguments(f"{CP}.scheduler.extraArgs", tls_min_version="VersionTLS11")},
+         [("MA1450", f"spec.{CP}.scheduler.extraArgs[0].value")],
+         {PROFILES: [{"name": "stig", "level": 1}], **arguments(f"{CP}.scheduler.extraArgs", tls_min_version="VersionTLS11")}),
+    Case("a policy that leaves requests out", {**STIG, f"{CP}.auditPolicy": {"policy": POLICY, "log": {"maxAge": 31}}},
+         [("MA1450", f"spec.{CP}.auditPolicy.policy")], {**STIG, f"{CP}.auditPolicy": {"policy": POLICY | FULL, "log": {"maxAge": 31}}}),
+    Case("a kernel parameter that the kubelet wants otherwise", {**STIG, f"{LINUX}.sysctls": {"kernel.panic": "0"}},
+         [("MA1450", f"spec.{LINUX}.sysctls[\"kernel.panic\"]")], {**STIG, f"{LINUX}.sysctls": {"kernel.panic": "10"}}),
+    Case("a connection that ends too early", {**STIG, f"{KUBELET}.config.streamingConnectionIdleTimeout": "4m"},
+         [("MA1450", f"spec.{KUBELET}.config.streamingConnectionIdleTimeout")], {**STIG, f"{KUBELET}.config.streamingConnectionIdleTimeout": "4h0m0s"}),
+    Case("ciphers that lack one", {**STIG, **arguments(f"{CP}.apiServer.extraArgs", tls_cipher_suites="TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")},
+         [("MA1450", f"spec.{CP}.apiServer.extraArgs[0].value")],
+         {PROFILES: [{"name": "stig", "level": 2, "exceptions": ["V-242418=old clients"]}], **arguments(f"{CP}.apiServer.extraArgs", tls_cipher_suites="TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")}),
     Case("a level exists", {PROFILES: [{"name": "cis", "level": 3}]}, [("MA1323", f"{P}.level")],
          {PROFILES: [{"name": "cis", "level": 2}]}),
     Case("modes of authorization", {**CIS, f"{CP}.authorization.modes": ["RBAC", "AlwaysAllow"]},
@@ -122,8 +138,9 @@ def test_what_a_profile_sets_is_what_its_control_asks_for(
 def test_what_is_filled_is_a_configuration_without_a_finding(
     name: str, role: str, version: str
 ) -> None:
+    profile = {"name": name, "level": 2}
     given = configuration(
-        {PROFILES: [{"name": name}], "kubernetes.role": ROLES[role], "kubernetes.version": version}
+        {PROFILES: [profile], "kubernetes.role": ROLES[role], "kubernetes.version": version}
     )
 
     hardened = harden(given.spec)
@@ -235,6 +252,59 @@ def kept(given: MachineConfiguration, spec: dict[str, Any]) -> bool:
         listed = [one for one in at if one.name == value[0]["name"]]
         return [one.value for one in listed] == [value[0]["value"]]
     return bool((list(at) if isinstance(at, tuple) else at) == value)
+
+
+def test_a_category_sets_its_own_controls_and_those_that_are_graver() -> None:
+    by_level = {
+        level: filled({PROFILES: [{"name": "stig", "level": level}]}) for level in (1, 2, 3)
+    }
+
+    category = {one.id: one.category for one in catalogue("stig").controls}
+    spec = configuration({PROFILES: [{"name": "stig", "level": 1}]}).spec
+    assert {category[id_] for one in harden(spec).filled for id_ in one.controls} == {1}
+    assert set(by_level[1]) == {
+        f"{KUBELET}.protectKernelDefaults", f"{KUBELET}.config.readOnlyPort",
+        *(path for path in by_level[2] if "sysctls" in path),
+    }  # fmt: skip
+    assert len([path for path in by_level[1] if "sysctls" in path]) == 6
+    assert set(by_level[1]) < set(by_level[2]) == set(by_level[3])
+
+
+@pytest.mark.parametrize("order", [("cis", "stig"), ("stig", "cis")])
+def test_two_profiles_of_two_minds_are_an_error_until_one_is_an_exception(
+    order: tuple[str, str],
+) -> None:
+    """CIS wants no contents of Secrets in the log, the STIG those of everything."""
+
+    def conflicts(**exceptions: list[str]) -> list[str]:
+        profiles = [
+            {"name": name, "level": 2, "exceptions": exceptions.get(name, [])} for name in order
+        ]
+        return [one.message for one in harden(configuration({PROFILES: profiles}).spec).conflicts]
+
+    told = conflicts()
+    assert told
+    for one in told:
+        assert "audit" in one
+        assert all(f"profile {name}" in one for name in order)
+    assert conflicts(cis=["3.2.1=the STIG's"]) == []
+    assert conflicts(stig=["V-242403=no Secrets in logs", "V-242461=the benchmark's"]) == []
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "level"),
+    [([], "RequestResponse"), (["V-242403=a"], "Metadata"), (["V-242403=a", "V-242461=b"], None)],
+)
+def test_of_two_policies_of_one_profile_the_stricter_is_set(
+    exceptions: list[str], level: str | None
+) -> None:
+    given = configuration({PROFILES: [{"name": "stig", "level": 2, "exceptions": exceptions}]})
+    kubernetes = harden(given.spec).spec.kubernetes
+
+    assert kubernetes is not None
+    assert kubernetes.control_plane is not None
+    policy = kubernetes.control_plane.audit_policy
+    assert (policy.policy["rules"][-1]["level"] if policy else None) == level
 
 
 def test_an_excepted_control_is_not_set() -> None:

@@ -22,12 +22,15 @@ from tests.applying import apply
 from tests.configurations import configuration
 from tests.fakes.host import FakeHost, offline_host
 from tests.unit.agent.stage import Stage
-from tests.unit.cli.test_check_compliance import KUBELET, PLAIN_FAILS, Node
+from tests.unit.cli.test_check_compliance import KUBELET, PLAIN_FAILS, STIG_PLAIN_FAILS, Node
 
 CIS = (ComplianceProfile(name="cis"),)
 DROP_IN = "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"
 LEFT = {"1.1.12", "1.2.5"}
 """Scored controls that the profile leaves to people: both have a price."""
+
+UNSCORED = {"1.2.1", "1.2.9", "1.2.11", "1.2.27", "1.2.28", "4.2.9"}
+STIG_LEFT = {"V-242390", "V-242424", "V-242425", "V-254800", "V-274882"}
 
 
 def test_only_files_that_are_too_open_are_narrowed_and_keep_content_and_owner() -> None:
@@ -98,48 +101,68 @@ def test_modes_are_seen_to_after_kubeadm_and_before_the_commands(mode: Any) -> N
         assert names[-3:] == ["kubeadm/init", "compliance/modes", "commands/postKubeadm[0]"]
 
 
-@pytest.mark.requirement("U4")
-def test_a_machine_of_the_profile_fails_no_scored_control_but_those_left_to_people() -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("cis", marks=pytest.mark.requirement("U4")),
+        pytest.param("stig", marks=pytest.mark.requirement("U5")),
+    ],
+)
+def test_a_machine_of_the_profile_fails_no_scored_control_but_those_left_to_people(
+    name: str,
+) -> None:
     """kubeadm's own values with what the plan gives it laid over them: the profile and the check are of one mind."""
+    plain, left, narrowed, more = {
+        "cis": (PLAIN_FAILS, LEFT, {"4.1.1", "4.1.9"}, UNSCORED),
+        "stig": (STIG_PLAIN_FAILS, STIG_LEFT, set[str](), set[str]()),
+    }[name]
     node = Node()
     node.write()
-    assert scored_failures(node.host) == PLAIN_FAILS
-    given = configuration({"machine.linuxConfiguration.complianceProfiles": [{"name": "cis"}]})
+    assert scored_failures(node.host, name) == plain
+    given = configuration(
+        {"machine.linuxConfiguration.complianceProfiles": [{"name": name, "level": 2}]}
+    )
     facts = Facts(machine_id="m1", kubeadm_version="v1.34.4")
     steps = plan(realise(given), facts, mode="provisioning", run_directory="/run/machineadm").steps
     by_name = {step.name: step for step in steps}
 
     host = FakeHost()
     apply(by_name["controlPlane/files"], host)
-    assert host.files.nodes["/etc/kubernetes/machineadm/audit-policy.yaml"].mode == 0o600
+    policy = "/etc/kubernetes/machineadm/audit-policy.yaml"
+    assert host.files.nodes[policy].mode == 0o600
+    node.host.put(policy, host.files.nodes[policy].content, mode=0o600)
     files = {one.name: one.content for one in by_name["kubeadm/config"].check(host).effects}  # type: ignore[attr-defined]
     (cluster,) = [
         one
         for one in yaml.safe_load_all(files["kubeadm/config.yaml"])
         if one["kind"] == "ClusterConfiguration"
     ]
-    for component in ("apiServer", "controllerManager", "scheduler"):
-        for argument in cluster[component]["extraArgs"]:
+    for component in ("apiServer", "controllerManager", "scheduler", "etcd"):
+        has = (
+            cluster.get("etcd", {}).get("local", {}) if component == "etcd" else cluster[component]
+        )
+        for argument in has.get("extraArgs", ()):
             node.flags[component][argument["name"]] = argument["value"]
     (patch,) = [content for name, content in files.items() if "kubeletconfiguration" in name]
     node.config.update(yaml.safe_load(patch))
     node.write()
-    assert scored_failures(node.host) == LEFT | {"4.1.1", "4.1.9"}
+    assert scored_failures(node.host, name) == left | narrowed
 
-    apply(by_name["compliance/modes"], node.host)
+    if narrowed:
+        apply(by_name["compliance/modes"], node.host)
 
-    assert scored_failures(node.host) == LEFT
+    assert scored_failures(node.host, name) == left
     failing = {
-        one.control.id for one in audit(catalogue("cis"), node.host, {}) if one.state == "fails"
+        one.control.id for one in audit(catalogue(name), node.host, {}) if one.state == "fails"
     }
     # What it cannot choose, or would have a price: docs/concerns/compliance.md says which.
-    assert failing - LEFT == {"1.2.1", "1.2.9", "1.2.11", "1.2.27", "1.2.28", "4.2.9"}
+    assert failing - left == more
 
 
-def scored_failures(host: FakeHost) -> set[str]:
+def scored_failures(host: FakeHost, name: str) -> set[str]:
     return {
         one.control.id
-        for one in audit(catalogue("cis"), host, {})
+        for one in audit(catalogue(name), host, {})
         if one.state == "fails" and one.control.scored
     }
 
