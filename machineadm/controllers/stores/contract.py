@@ -20,7 +20,7 @@ from machineadm.controllers.capi.types import Condition, Metadata, OwnerReferenc
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.resources import MACHINE_BOOTSTRAPS, SECRETS
 from machineadm.controllers.runtime.store import Cached, Key
-from machineadm.controllers.stores.port import LARGEST_REPORT, StoreError, named
+from machineadm.controllers.stores.port import LARGEST_REPORT, NEVER, StoreError, named
 from machineadm.documents.decoding import decode_kinds
 
 # A type and a label of our own, by which a store's controller watches these Secrets and no others.
@@ -30,9 +30,6 @@ SHA256_ANNOTATION: Final = "machineadm.x-k8s.io/sha256"
 STORE_OF_SECRET: Final = "machineadm.x-k8s.io/store"  # noqa: S105 - the name of an annotation
 LARGEST: Final = 1_000_000
 """Bytes of a configuration: a Secret holds 1,048,576."""
-
-_NEVER: Final = 253_402_300_799
-"""The end of the year 9999: what is good until then needs no renewal."""
 
 _AGAIN: Final = 10.0
 _SUFFIX: Final = "-configuration"
@@ -76,7 +73,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     @property
     def until(self) -> int:
         """When it expires, in seconds since 1970."""
-        return int(time_of(self.expires).timestamp()) if self.expires else _NEVER
+        return int(time_of(self.expires).timestamp()) if self.expires else NEVER
 
 
 class ContractObject(Cached, frozen=True, kw_only=True):
@@ -341,7 +338,7 @@ class ContractStore:
 
     def expires(self, key: Key, now: float) -> int:
         """See the port."""
-        return _NEVER if self._answer is None else self._answer.until
+        return NEVER if self._answer is None else self._answer.until
 
     def renew_in(self, key: Key, expires: int, now: float) -> float | None:
         """See the port.
@@ -352,7 +349,7 @@ class ContractStore:
         # Also earlier than before: whoever gives a new location has withdrawn the old one.
         if self._answer is not None and self._answer.until != expires:
             return 0.0
-        if expires >= _NEVER:
+        if expires >= NEVER:
             return None
         if expires > now:
             return expires - now

@@ -14,10 +14,11 @@ import aiohttp
 from machineadm.api.formats import seconds
 from machineadm.api.infrastructure.v1alpha1.http import HTTPBootstrapStoreSpec
 from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
-from machineadm.api.v1alpha1.reference import ConfigurationReference, ConfigurationReferenceSpec
-from machineadm.api.v1alpha1.reporting import Reporting
+from machineadm.api.v1alpha1.reference import ConfigurationReference
+from machineadm.api.v1alpha1.reporting import InfrastructurePlugin, Reporting
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.port import LARGEST_REPORT, StoreError
+from machineadm.controllers.stores.port import LARGEST_REPORT, NEVER, StoreError
+from machineadm.controllers.stores.referring import referred
 from machineadm.controllers.stores.tokens import FETCH, REPORT, issued
 from machineadm.redaction import Secret
 
@@ -45,8 +46,8 @@ class HttpStore:
         name: Its name, for messages.
         headers: Of the manager's requests; its credentials among them.
         tls: None: what the system trusts.
-        key: Signs the tokens with which machines fetch.
-        report_key: Signs those with which they report; None: they do not report there.
+        key: Signs the tokens with which machines fetch; None: they do so by a plugin.
+        report_key: Signs those with which they report; None: they do not report there, or by a plugin.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class HttpStore:
         name: str,
         headers: Mapping[str, str],
         tls: ssl.SSLContext | None,
-        key: bytes,
+        key: bytes | None,
         report_key: bytes | None = None,
     ) -> None:
         self._session = session
@@ -75,7 +76,7 @@ class HttpStore:
 
     async def put(self, key: Key, data: bytes) -> None:
         """See the port."""
-        if self._report_key is not None:
+        if self._spec.reporting is not None:
             # What a machine of the same name once reported is not this one's.
             await self._call("DELETE", (*key, "status"))
         await self._call(self._spec.method, key, data)
@@ -86,20 +87,25 @@ class HttpStore:
 
     async def remove(self, key: Key) -> None:
         """See the port."""
-        if self._report_key is not None:
+        if self._spec.reporting is not None:
             await self._call("DELETE", (*key, "status"))
         await self._call("DELETE", key)
 
     def reporting(self, key: Key, now: float) -> Reporting | None:
         """See the port."""
-        token = self._spec.reporting.token if self._spec.reporting else None
-        if self._report_key is None or token is None:
+        given, url = self._spec.reporting, _at(self._machines_url, (*key, "status"))
+        if given is None:
+            return None
+        if given.plugin is not None:
+            return Reporting(plugin=InfrastructurePlugin(name=given.plugin.name, location=url))
+        if self._report_key is None or given.token is None:
             return None
         # A token of its own: the one to fetch is renewed and dies early, and reports go on for as
         # long as the machine is made.
-        text = issued(self._report_key, key, may=[REPORT], now=now, lasts=seconds(token.expiry))
+        lasts = seconds(given.token.expiry)
+        text = issued(self._report_key, key, may=[REPORT], now=now, lasts=lasts)
         return Reporting(
-            url=_at(self._spec.machine_url or self._spec.url, (*key, "status")),
+            url=url,
             headers={"Authorization": Secret(f"Bearer {text}")},
             ca_bundle=self._spec.ca_bundle,
         )
@@ -125,10 +131,12 @@ class HttpStore:
 
     def expires(self, key: Key, now: float) -> int:
         """See the port."""
-        return int(now + self._fresh_for)
+        return int(now + self._fresh_for) if self._spec.fetch.token is not None else NEVER
 
     def renew_in(self, key: Key, expires: int, now: float) -> float | None:
         """See the port."""
+        if expires >= NEVER:
+            return None
         # With a third of its life left: an hour's token leaves twenty minutes for a store or an API
         # server that is down.
         return expires - now - self._fresh_for / 3
@@ -140,24 +148,17 @@ class HttpStore:
 
     def reference(self, key: Key, sha256: str, now: float) -> ConfigurationReference:
         """See the port."""
-        token = self._spec.fetch.token
-        headers = {}
-        if token is not None:
-            text = issued(
-                self._key, key, may=[FETCH], now=now, lasts=self._fresh_for, sha256=sha256
-            )
-            headers["Authorization"] = Secret(f"Bearer {text}")
-        return ConfigurationReference(
-            api_version="bootstrap.cluster.x-k8s.io/v1alpha1",
-            kind="ConfigurationReference",
-            spec=ConfigurationReferenceSpec(
-                # Machines may reach the store by another name than the manager does.
-                url=_at(self._spec.machine_url or self._spec.url, key),
-                headers=headers,
-                ca_bundle=self._spec.ca_bundle,
-                sha256=sha256,
-            ),
-        )
+        url, plugin = _at(self._machines_url, key), self._spec.fetch.plugin
+        if self._key is None or plugin is not None:
+            return referred(sha256, plugin=plugin, location=url)
+        text = issued(self._key, key, may=[FETCH], now=now, lasts=self._fresh_for, sha256=sha256)
+        headers = {"Authorization": Secret(f"Bearer {text}")}
+        return referred(sha256, url=url, headers=headers, ca_bundle=self._spec.ca_bundle)
+
+    @property
+    def _machines_url(self) -> str:
+        # Machines may reach the store by another name than the manager does.
+        return self._spec.machine_url or self._spec.url
 
     async def _call(
         self, method: str, path: Sequence[str], data: bytes | None = None, *, known: str = ""

@@ -27,6 +27,7 @@ from machineadm.controllers.stores.contract import ContractStore
 from machineadm.controllers.stores.http import HttpStore
 from machineadm.controllers.stores.kinds import Kinds
 from machineadm.controllers.stores.port import Opened, StoreError
+from machineadm.controllers.stores.referring import require_bare
 from machineadm.controllers.stores.tokens import key_of
 from machineadm.documents.decoding import decode_kinds
 from machineadm.version import VERSION
@@ -153,20 +154,13 @@ class Stores:
         if there is None or there.deleted:
             raise StoreError("StoreNotFound", f"there is no {kind} {name} in this namespace")
         spec = _decoded(there)
-        token = spec.fetch.token
-        if token is None:
-            message = (
-                f"{kind} {name}: spec.fetch.plugin is not in this release; use spec.fetch.token"
-            )
-            raise StoreError("NotSupported", message)
-        reports = spec.reporting
-        if reports is not None and reports.token is None:
-            message = (
-                f"{kind} {name}: spec.reporting.plugin is not in this release; use"
-                " spec.reporting.token"
-            )
-            raise StoreError("NotSupported", message)
-        report_key = None
+        token, reports = spec.fetch.token, spec.reporting
+        require_bare(spec.fetch.plugin, f"{kind} {name}: spec.fetch.plugin")
+        if reports is not None:
+            require_bare(reports.plugin, f"{kind} {name}: spec.reporting.plugin")
+        key = report_key = None
+        if token is not None:
+            key = await self._key(namespace, name, token.key_from)
         if reports is not None and reports.token is not None:
             report_key = await self._key(namespace, name, reports.token.key_from)
         return HttpStore(
@@ -175,7 +169,7 @@ class Stores:
             name=name,
             headers=await self._headers(namespace, spec),
             tls=await self._tls(namespace, name, spec),
-            key=await self._key(namespace, name, token.key_from),
+            key=key,
             report_key=report_key,
         )
 

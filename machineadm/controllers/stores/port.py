@@ -23,6 +23,9 @@ Reason = Literal[
 """As `StoreSynced` says it."""
 
 
+NEVER: Final = 253_402_300_799
+"""The end of the year 9999: what is good until then needs no renewal."""
+
 LARGEST_REPORT: Final = 2 * 1024 * 1024
 """Bytes of a report: evidence of a machine's identity takes 1.5 MB of it, the log of a failure 64 KiB."""
 

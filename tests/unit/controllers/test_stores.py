@@ -444,6 +444,63 @@ def test_what_cannot_be_stored_yet_is_refused_and_never_put_into_user_data(
     play(tmp_path, scene)
 
 
+BY_PLUGIN = {"fetch": {"plugin": {"name": "http"}}, "reporting": {"plugin": {"name": "http"}}}
+
+
+@pytest.mark.parametrize("machine_url", ["", "https://inside.example.com/configurations"])
+def test_a_plugin_fetches_and_reports_where_the_store_has_it(
+    machine_url: str, tmp_path: Path
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(**BY_PLUGIN, **({"machineURL": machine_url} if machine_url else {}))
+        await worker(one)
+
+        again = await one.settle()
+
+        assert one.condition("worker") == ("True", "Available")
+        kept = shop.kept()
+        assert kept is not None
+        location = f"{machine_url or shop.url + PATH}/default/worker"
+        # No token: the machine shows who it is.
+        assert shop.reference() == {
+            "plugin": {"name": "http", "location": location},
+            "sha256": hashlib.sha256(kept).hexdigest(),
+        }
+        reporting = msgspec.json.decode(kept)["spec"]["reporting"]
+        assert reporting["plugin"] == {"name": "http", "location": f"{location}/status"}
+        assert again["worker"] == 300.0, "the token of the cluster, and nothing that expires"
+
+        shop.disk.put(("default", "worker"), "status", msgspec.json.encode(FAILED))
+        assert await polled(shop) == {"written": 1}
+        one.passes(hours=20)
+        shop.calls.clear()
+        await one.settle()
+        assert not shop.calls
+        assert shop.reference()["plugin"]["location"] == location
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("of", ["fetch", "reporting"])
+@pytest.mark.parametrize(
+    "more", [{"inputs": {"a": 1}}, {"secretInputs": {"a": "b"}}, {"output": "data"}]
+)
+def test_what_a_reference_cannot_say_of_a_plugin_is_refused(
+    of: str, more: Object, tmp_path: Path
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        await shop.store(**BY_PLUGIN | {of: {"plugin": {"name": "http", **more}}})
+        await worker(one)
+        await one.settle()
+        assert one.condition("worker") == ("False", "NotSupported")
+        assert f"spec.{of}.plugin" in one.message("worker")
+        assert "worker" not in one.management.names("secrets")
+
+    play(tmp_path, scene)
+
+
 def test_the_machine_names_the_store_where_its_bootstrap_does_not(tmp_path: Path) -> None:
     async def scene(shop: Shop) -> None:
         one = shop.one
