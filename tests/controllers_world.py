@@ -61,7 +61,7 @@ class World:
     def restart(self) -> None:
         """The process dies, and another one starts."""
         workloads = Workloads(self.client)
-        stores = Stores(self.client)
+        stores = Stores(self.client, now=lambda: self.now.timestamp())
         self._closes += [workloads.close, stores.close]
         actor = Actor(
             self.client,

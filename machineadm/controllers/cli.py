@@ -35,6 +35,7 @@ from machineadm.controllers.runtime.resources import (
     KUBEADM_CONFIGS,
     KUBEADM_CONFIGS_V1BETA1,
     LEASES,
+    STORES,
 )
 from machineadm.controllers.runtime.serving import (
     AddressError,
@@ -325,13 +326,21 @@ async def _serve(
             works=lambda: controller.works,
             interval=parsed.report_interval,
         )
-        keeper = StoreKeeper(
-            client, stores, controller.bootstraps, now=now, works=lambda: controller.works
-        )
+        keepers = [
+            StoreKeeper(
+                client,
+                stores,
+                controller.bootstraps,
+                now=now,
+                works=lambda: controller.works,
+                resource=each,
+            )
+            for each in STORES
+        ]
         beside: list[Callable[[], Coroutine[Any, Any, None]]] = [
             intake.run,
             poller.run,
-            keeper.run,
+            *(each.run for each in keepers),
         ]
         more: tuple[Listener, ...] = ()
         if reports is not None and reports.at is not None:

@@ -265,8 +265,20 @@ def _agent(source: AgentSource | None) -> Iterator[Finding]:
 
 
 def _download(download: AgentDownload, path: str) -> Iterator[Finding]:
+    for one in declared(download):
+        # A missing digest is told below, with its reason.
+        if one.code == "MA1301" or "urls" in one.message:
+            yield replace(one, path=f"{path}.{one.path}".rstrip("."))
     # Without digest or key the machine would run as root whatever a mirror, or a proxy on the way,
     # hands out.
+    if download.from_store is not None and download.from_store is not PRUNED:
+        yield Finding(
+            code="MA1604",
+            path=f"{path}.fromStore",
+            message="only the manager can fill in where a store has the agent",
+            hint="give urls and sha256, or apply the object to a management cluster",
+        )
+        return
     sums = download.sha256 or download.sha256_by_architecture
     if sums is None and download.public_key is None:
         yield Finding(

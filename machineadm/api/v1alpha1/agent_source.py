@@ -8,6 +8,7 @@ from machineadm.api.meta import (
     AbsolutePath,
     ApiStruct,
     HeaderName,
+    ObjectName,
     OneOf,
     Pem,
     Sha256,
@@ -39,11 +40,19 @@ class Sha256ByArchitecture(ApiStruct, frozen=True, kw_only=True):
     """Of the file for 64-bit Arm."""
 
 
+class AgentOfStore(ApiStruct, frozen=True, kw_only=True):
+    """A store that serves the agent: an HTTPBootstrapStore in the same namespace."""
+
+    name: ObjectName | None = None
+    """Its name. Default: the store that `infrastructureRef` names."""
+
+
 class AgentDownload(ApiStruct, frozen=True, kw_only=True):
-    """An agent to fetch at boot; at least one of `sha256`, `sha256ByArchitecture` and `publicKey`; all are checked."""
+    """An agent to fetch at boot; at least one of `sha256`, `sha256ByArchitecture` and `publicKey`, or `fromStore`; all are checked."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (
-        at_least_one("sha256", "sha256ByArchitecture", "publicKey"),
+        exactly_one("urls", "fromStore"),
+        at_least_one("sha256", "sha256ByArchitecture", "publicKey", "fromStore"),
         at_most_one("sha256", "sha256ByArchitecture"),
     )
 
@@ -61,8 +70,12 @@ class AgentDownload(ApiStruct, frozen=True, kw_only=True):
     ]
     """Version of the agent, with or without a leading `v`; it replaces `{version}` in a URL."""
 
-    urls: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=8, extra={"unique": ""})]
-    """URLs to fetch it from, tried in this order. `{version}` and `{arch}` are filled in."""
+    urls: Annotated[tuple[Url, ...], Meta(max_length=8, extra={"unique": ""})] = ()
+    """URLs to fetch it from, tried in this order. `{version}` and `{arch}` are filled in. This or `fromStore`."""
+
+    from_store: AgentOfStore | None = None
+    """Fetch it from a store. The manager fills in the URL and the store's `caBundle`, and the digests of that
+    version's release where none is given. Refused where no manager is: in `machineadm render`."""
 
     sha256: Sha256 | None = None
     """SHA-256 of the file, checked before the file is put in place. Of one file, so of one architecture."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from machineadm.api.formats import seconds
-from machineadm.api.v1alpha1.agent_source import AgentSource
+from machineadm.api.v1alpha1.agent_source import AgentSource, Sha256ByArchitecture
 from machineadm.api.v1alpha1.machine_bootstrap import MachineBootstrap
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import Reporting
@@ -83,7 +83,7 @@ from machineadm.controllers.runtime.resources import (
     SECRETS,
     Resource,
 )
-from machineadm.controllers.stores.opening import Stores
+from machineadm.controllers.stores.opening import Stores, is_http
 from machineadm.controllers.stores.port import (
     STORE_ANNOTATION,
     STORE_FINALIZER,
@@ -119,6 +119,7 @@ _AGAIN: Final = 10.0
 # The spec is served already and its data must not change, so only a reference that comes back
 # helps; that is a person's work and takes minutes.
 _UNFIT_AGAIN: Final = 600.0
+_UNSERVED_AGAIN: Final = 60.0
 _PAUSED_FOR: Final = 30.0
 # Set by `clusterctl move` on each source object right before it deletes it
 # (DeleteForMoveAnnotation).
@@ -280,7 +281,7 @@ class Actor:
             )
             cluster = msgspec.structs.replace(cluster, endpoint=endpoint)
         try:
-            read = self._read(bootstrap, role, machine, cluster)
+            read = await self._with_agent(bootstrap, self._read(bootstrap, role, machine, cluster))
             resources = await self._resources(read, bootstrap.namespace)
             place = await self._place(bootstrap, read, machine)
             await self._rendered(
@@ -424,6 +425,7 @@ class Actor:
         if place is not None and await self._is_published(bootstrap):
             # Whoever published it has stored what it refers to. Stored again, it would be something else if the spec was edited.
             return Done(outcome=_available(bootstrap.name), again_after=0.0)
+        read = await self._with_agent(bootstrap, read)
         # Before the lock and the certificates as well: a missing reference is a person's work, and
         # takes its time.
         resources = await self._resources(read, bootstrap.namespace)
@@ -582,6 +584,43 @@ class Actor:
             expires=store.expires(bootstrap.key, now),
         )
 
+    async def _with_agent(self, bootstrap: Bootstrap, read: MachineBootstrap) -> MachineBootstrap:
+        """Fill in where a store has the agent, where that is asked for.
+
+        Raises:
+            StoreError: It has it not, or cannot be asked.
+        """
+        spec = read.spec
+        download = spec.agent.download if spec.agent is not None else None
+        if download is None or download.from_store is None:
+            return read
+        path = "spec.agent.download.fromStore"
+        store, given = download.from_store.name, spec.infrastructure_ref
+        if store is None and given is not None and is_http(given.api_group, given.kind):
+            store = given.name
+        if store is None:
+            message = f"{path}: name an HTTPBootstrapStore; spec.infrastructureRef names none"
+            raise StoreError("NotSupported", message)
+        try:
+            found = await self.stores.agent(bootstrap.namespace, store, download.version)
+        except StoreError as error:
+            message = f"{path}: {error.message}"
+            # No event of a store wakes an adopted KubeadmConfig.
+            again = error.again_after or _UNSERVED_AGAIN
+            raise StoreError(error.reason, message, again_after=again) from None
+        pinned = download.sha256 or download.sha256_by_architecture
+        filled = msgspec.structs.replace(
+            download,
+            from_store=None,
+            urls=(found.url,),
+            ca_bundle=download.ca_bundle or found.ca_bundle,
+            sha256_by_architecture=download.sha256_by_architecture
+            if pinned
+            else Sha256ByArchitecture(**found.sha256),
+        )
+        spec = msgspec.structs.replace(spec, agent=AgentSource(download=filled))
+        return msgspec.structs.replace(read, spec=spec)
+
     async def _store_of(self, bootstrap: Bootstrap) -> Opened:
         # By the annotation and not the spec, which may have been edited: the bytes are where they
         # were put.
@@ -717,7 +756,7 @@ class Actor:
         # Any role does: what is rendered here is the reference alone, and the configuration in the
         # store stays untouched.
         role: RoleName = "JoinControlPlane" if machine.control_plane else "JoinWorker"
-        read = decoded(bootstrap.raw, bootstrap.name)
+        read = await self._with_agent(bootstrap, decoded(bootstrap.raw, bootstrap.name))
         place = _Place(
             store=store,
             name="",
@@ -980,7 +1019,7 @@ class Actor:
                 return Said(status="True", reason="Available", message=message), again
             try:
                 await self._rotate(facts.bootstrap, facts.secret, pool, cluster, seed)
-            except (UnfitError, CertificateError) as error:
+            except (UnfitError, CertificateError, StoreError) as error:
                 # Extended instead: data that cannot be made again must not become data that nobody
                 # can join with.
                 await self._extend(cluster, pool, token)
@@ -1002,7 +1041,7 @@ class Actor:
         seed: Seed,
     ) -> None:
         """Give a pool's data the next token. The one before lives to its end: who has read the data may still use it."""
-        read = self._read(bootstrap, "JoinWorker", pool, cluster)
+        read = await self._with_agent(bootstrap, self._read(bootstrap, "JoinWorker", pool, cluster))
         resources = await self._resources(read, bootstrap.namespace)
         pairs = await self._certificates(cluster, read, "JoinWorker")
         key = await self._token_key(cluster)

@@ -55,6 +55,7 @@ from machineadm.controllers.runtime.resources import (
     MACHINE_POOLS,
     MACHINES,
     SECRETS,
+    STORES,
     Resource,
 )
 from machineadm.controllers.runtime.store import Cached, Key, Store
@@ -150,7 +151,7 @@ class BootstrapController:
             (CLUSTERS, cluster, self.clusters),
             (SECRETS, secret_meta, self.secrets),
             (CONFIG_MAPS, secret_meta, self.config_maps),
-            (HTTP_STORES, store_object, actor.stores.objects),
+            *((each, store_object, actor.stores.mirrored[each.kind]) for each in STORES),
         )
         self.reflectors = [
             Reflector(
@@ -162,7 +163,7 @@ class BootstrapController:
                 metadata_only=project is secret_meta,
                 # MachinePools are a feature gate of core, and stores another component's
                 # definitions: neither may keep everything else from working.
-                optional=resource in (MACHINE_POOLS, HTTP_STORES),
+                optional=resource in (MACHINE_POOLS, *STORES),
             )
             for resource, project, store in (own if shares is not None else own + mirrored)
         ]
@@ -176,7 +177,8 @@ class BootstrapController:
         self.secrets.on_change(self._referred_changed("Secret"))
         self.config_maps.on_change(self._referred_changed("ConfigMap"))
         self.stores = actor.stores
-        self.stores.objects.on_change(self._store_changed)
+        for each in STORES:
+            self.stores.mirrored[each.kind].on_change(self._store_changed(each.kind))
         self.stores.kinds.on_change(self._location_changed)
 
     async def mirror(self) -> None:
@@ -455,10 +457,13 @@ class BootstrapController:
 
         return changed
 
-    def _store_changed(self, old: StoreObject | None, new: StoreObject | None) -> None:
-        one = new or old
-        if one is not None:
-            self._wake_users((one.namespace, f"{HTTP_STORES.kind}/{one.name}"))
+    def _store_changed(self, kind: str) -> Callable[[StoreObject | None, StoreObject | None], None]:
+        def changed(old: StoreObject | None, new: StoreObject | None) -> None:
+            one = new or old
+            if one is not None:
+                self._wake_users((one.namespace, f"{kind}/{one.name}"))
+
+        return changed
 
     def _wake_users(self, of: Key) -> None:
         self._wake(self.bootstraps.by("reference", of))
@@ -515,12 +520,13 @@ def _references(one: Bootstrap) -> list[Key]:
     except UnfitError:
         return []
     named = [(one.namespace, f"{kind}/{name}") for kind, name in references_of(read.spec)]
-    store = read.spec.infrastructure_ref
-    return named + (
-        []
-        if store is None
-        else [(one.namespace, store_name(store.api_group, store.kind, store.name))]
-    )
+    store, agent = read.spec.infrastructure_ref, read.spec.agent
+    if store is not None:
+        named.append((one.namespace, store_name(store.api_group, store.kind, store.name)))
+    download = agent.download if agent is not None else None
+    if download is not None and download.from_store is not None and download.from_store.name:
+        named.append((one.namespace, f"{HTTP_STORES.kind}/{download.from_store.name}"))
+    return named
 
 
 def _cluster_of(one: Machine) -> list[Key]:

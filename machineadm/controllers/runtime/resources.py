@@ -71,6 +71,15 @@ HTTP_STORES: Final = Resource(
     kind="HTTPBootstrapStore",
     plural="httpbootstrapstores",
 )
+S3_STORES: Final = Resource(
+    group=INFRASTRUCTURE_GROUP,
+    version="v1alpha1",
+    kind="S3BootstrapStore",
+    plural="s3bootstrapstores",
+)
+STORES: Final = (HTTP_STORES, S3_STORES)
+"""The stores of ours that configurations are kept in."""
+
 SECRETS: Final = Resource(group="", version="v1", kind="Secret", plural="secrets")
 CONFIG_MAPS: Final = Resource(group="", version="v1", kind="ConfigMap", plural="configmaps")
 # Whatever is added here needs a line in deploy/: the tests on a real API server run with that

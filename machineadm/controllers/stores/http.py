@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import aiohttp
+import msgspec
 
 from machineadm.api.formats import seconds
 from machineadm.api.infrastructure.v1alpha1.http import HTTPBootstrapStoreSpec
@@ -17,10 +18,11 @@ from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import InfrastructurePlugin, Reporting
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.port import LARGEST_REPORT, NEVER, StoreError
+from machineadm.controllers.stores.port import CONFIGURATIONS, LARGEST_REPORT, NEVER, StoreError
 from machineadm.controllers.stores.referring import referred
 from machineadm.controllers.stores.tokens import FETCH, REPORT, issued
 from machineadm.redaction import Secret
+from machineadm.verification.release import LARGEST_DOCUMENT, RELEASE_FILE, Release
 
 # A name after RFC 6761 that no machine has, so that a probe reads nobody's configuration.
 _NOBODY: Final = "machineadm.probe.invalid"
@@ -31,10 +33,27 @@ _AGAIN: Final = 10.0
 _NOT_HAMMERED: Final = 300.0
 """Seconds after credentials were refused: a server counts those, and locks accounts."""
 
+_RELEASED: Final = 60.0
+"""Seconds after which a release is looked for again: no event says that somebody has put it there."""
+
+ARCHITECTURES: Final = ("amd64", "arm64")
+
 # Read so that the connection can be used again, and not shown.
 _MOST_OF_AN_ANSWER: Final = 4096
 # It is kept for each machine, and sent back.
 _LONGEST_TAG: Final = 256
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent that a store serves."""
+
+    url: str
+    """With `{version}` and `{arch}` in it, as a download has it."""
+
+    sha256: dict[str, str]
+    """By architecture."""
+
+    ca_bundle: str | None
 
 
 class HttpStore:
@@ -129,6 +148,51 @@ class HttpStore:
     def located(self, key: Key, sha256: str) -> None:
         """See the port."""
 
+    async def agent(self, version: str) -> Served:
+        """Find the agent that the store serves beside configurations.
+
+        Args:
+            version: As the agent's download names it.
+
+        Raises:
+            StoreError: It serves none, or not this one.
+        """
+        path = ("agent", version, RELEASE_FILE)
+        answer = await self._call("GET", path, at=self._beside(self._spec.url))
+        if answer is None:
+            message = f"{self._named} serves no agent {version}: put that release's files, {RELEASE_FILE} among them, into its --agent-directory, in {version}"
+            raise StoreError("StoreNotReady", message, again_after=_RELEASED)
+        try:
+            release = _release(answer[0])
+        except ValueError as error:
+            message = f"{self._named}: {RELEASE_FILE} of agent {version}: {error}"
+            raise StoreError("StoreNotReady", message, again_after=_RELEASED) from None
+        named = {one.name: one.sha256 for one in release.artifacts}
+        sums = {
+            arch: named[f"machineadm-linux-{arch}.pyz"]
+            for arch in ARCHITECTURES
+            if f"machineadm-linux-{arch}.pyz" in named
+        }
+        if release.version.removeprefix("v") != version.removeprefix("v") or not sums:
+            message = f"{self._named}: {RELEASE_FILE} of agent {version} is that of {release.version}, or names no agent"
+            raise StoreError("StoreNotReady", message, again_after=_RELEASED)
+        url = _at(
+            self._beside(self._machines_url), ("agent", "{version}", "machineadm-linux-{arch}.pyz")
+        )
+        return Served(url=url, sha256=sums, ca_bundle=self._spec.ca_bundle)
+
+    def _beside(self, url: str) -> str:
+        """The URL of a server of ours, from that of its configurations.
+
+        Raises:
+            StoreError: It is another's.
+        """
+        found = url.rstrip("/").removesuffix(CONFIGURATIONS)
+        if found == url.rstrip("/"):
+            message = f"{self._named}: only machineadm-store serves the agent, and the URL of its configurations ends in {CONFIGURATIONS}"
+            raise StoreError("NotSupported", message)
+        return found
+
     def expires(self, key: Key, now: float) -> int:
         """See the port."""
         return int(now + self._fresh_for) if self._spec.fetch.token is not None else NEVER
@@ -161,7 +225,13 @@ class HttpStore:
         return self._spec.machine_url or self._spec.url
 
     async def _call(
-        self, method: str, path: Sequence[str], data: bytes | None = None, *, known: str = ""
+        self,
+        method: str,
+        path: Sequence[str],
+        data: bytes | None = None,
+        *,
+        known: str = "",
+        at: str = "",
     ) -> tuple[bytes, str] | None:
         """Make a call; the answer and its tag, or None where there is nothing (new).
 
@@ -178,7 +248,7 @@ class HttpStore:
         try:
             async with self._session.request(
                 method,
-                _at(self._spec.url, path),
+                _at(at or self._spec.url, path),
                 # In pieces: 4 MiB at once would hold up all else.
                 data=None if data is None else io.BytesIO(data),
                 headers=headers,
@@ -217,6 +287,17 @@ class HttpStore:
 
     def _failed(self, why: str) -> StoreError:
         return StoreError("WriteFailed", f"{self._named}: {why}", again_after=_AGAIN)
+
+
+def _release(data: bytes) -> Release:
+    """Read a release.json.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if len(data) > LARGEST_DOCUMENT:
+        raise ValueError(f"larger than {LARGEST_DOCUMENT} bytes")
+    return msgspec.json.decode(data, type=Release)
 
 
 def _at(directory: str, path: Sequence[str]) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import msgspec
 
+from machineadm.api.infrastructure.v1alpha1.aws import S3BootstrapStore
 from machineadm.api.infrastructure.v1alpha1.http import HTTPBootstrapStore, HTTPBootstrapStoreSpec
 from machineadm.api.meta import KeyReference
 from machineadm.controllers.capi.types import Condition, Metadata
@@ -20,14 +22,20 @@ from machineadm.controllers.runtime.kubeconfig import load_pair
 from machineadm.controllers.runtime.resources import (
     HTTP_STORES,
     INFRASTRUCTURE_GROUP,
+    S3_STORES,
     SECRETS,
+    STORES,
 )
 from machineadm.controllers.runtime.store import Cached, Key, Store
+from machineadm.controllers.stores.aws import Identity
+from machineadm.controllers.stores.bucket import BucketStore
 from machineadm.controllers.stores.contract import ContractStore
-from machineadm.controllers.stores.http import HttpStore
+from machineadm.controllers.stores.http import HttpStore, Served
 from machineadm.controllers.stores.kinds import Kinds
 from machineadm.controllers.stores.port import Opened, StoreError
 from machineadm.controllers.stores.referring import require_bare
+from machineadm.controllers.stores.s3 import S3Bucket
+from machineadm.controllers.stores.signing import Signer
 from machineadm.controllers.stores.tokens import key_of
 from machineadm.documents.decoding import decode_kinds
 from machineadm.version import VERSION
@@ -44,15 +52,17 @@ _OURS: Final = frozenset(
     (INFRASTRUCTURE_GROUP, kind)
     for kind in (
         HTTP_STORES.kind,
-        "S3BootstrapStore",
+        S3_STORES.kind,
         "GCSBootstrapStore",
         "SecretsManagerBootstrapStore",
     )
 )
 
 _KINDS: Final[dict[tuple[str, str], type]] = {
-    (HTTP_STORES.api_version, HTTP_STORES.kind): HTTPBootstrapStore
+    (HTTP_STORES.api_version, HTTP_STORES.kind): HTTPBootstrapStore,
+    (S3_STORES.api_version, S3_STORES.kind): S3BootstrapStore,
 }
+_Kind = TypeVar("_Kind", HTTPBootstrapStore, S3BootstrapStore)
 
 
 class StoreObject(Cached, frozen=True, kw_only=True):
@@ -102,6 +112,7 @@ class Stores:
         client: Of the management cluster.
         namespace: The only one that is looked at; empty: all.
         clock: Seconds that never go back.
+        now: Seconds since 1970.
     """
 
     def __init__(
@@ -110,14 +121,19 @@ class Stores:
         *,
         namespace: str = "",
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self.objects: Store[StoreObject] = Store()
-        """Kept by whoever mirrors the API server."""
+        self.mirrored: dict[str, Store[StoreObject]] = {one.kind: Store() for one in STORES}
+        """By kind, what whoever mirrors the API server keeps of it."""
+
+        self._now = now
+        self._identity: Identity | None = None
         self._client = client
         self._clock = clock
         self.kinds = Kinds(client, namespace=namespace)
         """Stores of kinds that others bring along."""
         self._session: aiohttp.ClientSession | None = None
+        self._agents: OrderedDict[tuple[str, str, str], tuple[Served, float]] = OrderedDict()
         self._secrets: OrderedDict[Key, tuple[dict[str, str] | None, float]] = OrderedDict()
 
     async def close(self) -> None:
@@ -145,15 +161,40 @@ class Stores:
         """
         if (group, kind) not in _OURS:
             return await self._of_another(namespace, group, kind, name, of)
+        if kind == S3_STORES.kind:
+            return await self._s3(namespace, name)
         if kind != HTTP_STORES.kind:
             message = f"this release keeps no configurations in a {kind} of {group}"
             raise StoreError("NotSupported", message)
+        return await self._http(namespace, name)
+
+    async def agent(self, namespace: str, name: str, version: str) -> Served:
+        """Find the agent that an HTTPBootstrapStore serves; asked once a minute.
+
+        Args:
+            namespace: Of the store.
+            name: Of the store.
+            version: Of the agent.
+
+        Raises:
+            StoreError: It does not serve it, or cannot be used.
+            ApiError: The management cluster refuses or does not answer.
+        """
+        store = await self._http(namespace, name)
+        known, until = self._agents.get((namespace, name, version)) or (None, 0.0)
+        if known is None or self._clock() >= until:
+            known = await store.agent(version)
+            self._agents[(namespace, name, version)] = (known, self._clock() + _FRESH)
+            self._agents.move_to_end((namespace, name, version))
+            while len(self._agents) > _MOST:
+                self._agents.popitem(last=False)
+        return known
+
+    async def _http(self, namespace: str, name: str) -> HttpStore:
+        kind = HTTP_STORES.kind
         # In the namespace of who refers to it, always: a reference into another one would read its
         # Secrets.
-        there = self.objects.get((namespace, name))
-        if there is None or there.deleted:
-            raise StoreError("StoreNotFound", f"there is no {kind} {name} in this namespace")
-        spec = _decoded(there)
+        spec = _decoded(self._there(kind, namespace, name), HTTPBootstrapStore).spec
         token, reports = spec.fetch.token, spec.reporting
         require_bare(spec.fetch.plugin, f"{kind} {name}: spec.fetch.plugin")
         if reports is not None:
@@ -172,6 +213,49 @@ class Stores:
             key=key,
             report_key=report_key,
         )
+
+    async def _s3(self, namespace: str, name: str) -> BucketStore:
+        kind = S3_STORES.kind
+        spec = _decoded(self._there(kind, namespace, name), S3BootstrapStore).spec
+        if spec.fetch is not None:
+            require_bare(spec.fetch.plugin, f"{kind} {name}: spec.fetch.plugin")
+        if spec.reporting is not None:
+            require_bare(spec.reporting.plugin, f"{kind} {name}: spec.reporting.plugin")
+        own = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        region = spec.region or own
+        if not region:
+            message = f"{kind} {name}: spec.region is missing, and the manager has none of its own"
+            raise StoreError("StoreNotReady", message)
+        values: dict[str, str] = {}
+        given = spec.credentials.secret if spec.credentials is not None else None
+        if given is not None:
+            for key in ("accessKeyID", "secretAccessKey"):
+                values[key] = await self._text(namespace, KeyReference(name=given.name, key=key))
+            token = KeyReference(name=given.name, key="sessionToken")
+            if token.key in (await self._secret((namespace, given.name)) or {}):
+                values[token.key] = await self._text(namespace, token)
+        if self._identity is None:
+            self._identity = Identity(self._connected(), now=self._now)
+        try:
+            who = await self._identity.credentials(spec.credentials, values, region)
+        except StoreError as error:
+            message = f"{kind} {name}: {error.message}"
+            raise StoreError(error.reason, message, again_after=error.again_after) from None
+        bucket = S3Bucket(
+            self._connected(),
+            spec,
+            name=name,
+            signer=Signer(who=who, region=region),
+            tls=_trusting(spec.ca_bundle, kind, name),
+            now=self._now,
+        )
+        return BucketStore(bucket, spec)
+
+    def _there(self, kind: str, namespace: str, name: str) -> StoreObject:
+        there = self.mirrored[kind].get((namespace, name))
+        if there is None or there.deleted:
+            raise StoreError("StoreNotFound", f"there is no {kind} {name} in this namespace")
+        return there
 
     async def _of_another(
         self, namespace: str, group: str, kind: str, name: str, of: str
@@ -285,11 +369,33 @@ class Stores:
         return values
 
 
-def _decoded(there: StoreObject) -> HTTPBootstrapStoreSpec:
+def is_http(group: str, kind: str) -> bool:
+    """Whether a store is an HTTPBootstrapStore."""
+    return (group, kind) == (INFRASTRUCTURE_GROUP, HTTP_STORES.kind)
+
+
+def _decoded(there: StoreObject, type_: type[_Kind]) -> _Kind:
     (document,) = decode_kinds(there.raw, file=there.name, kinds=_KINDS)
     value = document.value
-    if document.problems or not isinstance(value, HTTPBootstrapStore):
+    if document.problems or not isinstance(value, type_):
         # The API server let it pass, so a person wrote it around the definitions' rules.
         said = "; ".join(f"{one.path}: {one.message}" for one in document.problems[:3])
-        raise StoreError("StoreNotReady", f"HTTPBootstrapStore {there.name}: {said}")
-    return value.spec
+        raise StoreError("StoreNotReady", f"{type_.__name__} {there.name}: {said}")
+    return value
+
+
+def _trusting(bundle: str | None, kind: str, name: str) -> ssl.SSLContext | None:
+    """What a store's certificate is compared with: the system's own authorities and its bundle.
+
+    Raises:
+        StoreError: That is not PEM.
+    """
+    if bundle is None:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cadata=bundle)
+    except (ssl.SSLError, ValueError):
+        message = f"{kind} {name}: spec.caBundle is not PEM that can be used"
+        raise StoreError("StoreNotReady", message, again_after=_AGAIN) from None
+    return context

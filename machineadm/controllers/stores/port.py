@@ -19,9 +19,13 @@ Reason = Literal[
     "CredentialsRejected",
     "NotSupported",
     "WaitingForLocation",
+    "URLExpiresTooSoon",
 ]
 """As `StoreSynced` says it."""
 
+
+CONFIGURATIONS: Final = "/v1/configurations"
+"""Below which each machine has a path of its own in a store of ours: `<namespace>/<name>`."""
 
 NEVER: Final = 253_402_300_799
 """The end of the year 9999: what is good until then needs no renewal."""

@@ -55,7 +55,5 @@ def require_bare(plugin: ProviderRef | None, path: str) -> None:
         StoreError: It has inputs.
     """
     if plugin is not None and (plugin.inputs or plugin.secret_inputs or plugin.output):
-        message = (
-            f"{path}: name alone is allowed; settings of the plugin are in /etc/machineadm/plugins.yaml on the machine"
-        )
+        message = f"{path}: name alone is allowed; settings of the plugin are in /etc/machineadm/plugins.yaml on the machine"
         raise StoreError("NotSupported", message)

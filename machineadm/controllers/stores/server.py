@@ -21,11 +21,8 @@ from machineadm.controllers.runtime.allowance import Allowance
 from machineadm.controllers.runtime.logs import about
 from machineadm.controllers.runtime.requests import TooLargeError, body_of, key_of
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.port import EACH_MINUTE, LARGEST_REPORT, Part
+from machineadm.controllers.stores.port import CONFIGURATIONS, EACH_MINUTE, LARGEST_REPORT, Part
 from machineadm.controllers.stores.tokens import FETCH, REPORT, Claims, opened, subject
-
-CONFIGURATIONS: Final = "/v1/configurations"
-"""Below which each machine has a path of its own: `<namespace>/<name>`."""
 
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a configuration."""

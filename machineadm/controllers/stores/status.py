@@ -14,7 +14,7 @@ from machineadm.controllers.capi.types import Bootstrap, Condition
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.logs import about
 from machineadm.controllers.runtime.queue import Queue
-from machineadm.controllers.runtime.resources import HTTP_STORES, INFRASTRUCTURE_GROUP
+from machineadm.controllers.runtime.resources import HTTP_STORES, INFRASTRUCTURE_GROUP, Resource
 from machineadm.controllers.runtime.store import Key, Store
 from machineadm.controllers.stores.opening import StoreObject, Stores
 from machineadm.controllers.stores.port import STORE_ANNOTATION, StoreError
@@ -42,6 +42,7 @@ class StoreKeeper:
         bootstraps: The MachineBootstraps, which say what is stored where.
         now: The time.
         works: Whether this process is the one that works.
+        resource: The kind of the stores.
     """
 
     def __init__(
@@ -52,14 +53,17 @@ class StoreKeeper:
         *,
         now: Callable[[], datetime],
         works: Callable[[], bool],
+        resource: Resource = HTTP_STORES,
     ) -> None:
+        self._resource = resource
+        self._objects = stores.mirrored[resource.kind]
         self._client = client
         self._stores = stores
         self._bootstraps = bootstraps
         self._now = now
         self._works = works
         self.queue = Queue()
-        stores.objects.on_change(self._changed)
+        self._objects.on_change(self._changed)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -71,11 +75,11 @@ class StoreKeeper:
         Raises:
             ApiError: The management cluster refuses or does not answer.
         """
-        one = self._stores.objects.get(key)
+        one = self._objects.get(key)
         if one is None or one.deleted:
             return
         said = await self._said(one)
-        kept = f"{HTTP_STORES.kind}/{one.name}"
+        kept = f"{self._resource.kind}/{one.name}"
         # Counted by the annotations: the store itself lists nothing, and its count would be of
         # other clusters as well.
         objects = sum(
@@ -89,18 +93,18 @@ class StoreKeeper:
         if status == _owned(one):
             return
         body = {
-            "apiVersion": HTTP_STORES.api_version,
-            "kind": HTTP_STORES.kind,
+            "apiVersion": self._resource.api_version,
+            "kind": self._resource.kind,
             "metadata": {"name": one.name, "namespace": one.namespace},
             "status": status,
         }
-        await self._client.apply_status(HTTP_STORES, *key, body)
+        await self._client.apply_status(self._resource, *key, body)
 
     async def _said(self, one: StoreObject) -> dict[str, _Said]:
         """By type, what is to be said."""
         try:
             store = await self._stores.opened(
-                one.namespace, INFRASTRUCTURE_GROUP, HTTP_STORES.kind, one.name
+                one.namespace, INFRASTRUCTURE_GROUP, self._resource.kind, one.name
             )
         # Whether it is reachable cannot be asked without what it is asked with.
         except StoreError as error:
@@ -136,7 +140,7 @@ class StoreKeeper:
                 _LOG.exception("internal error", extra=_named(key))
             finally:
                 self.queue.done(key, failed=failed)
-                if self._stores.objects.get(key) is not None and not failed:
+                if self._objects.get(key) is not None and not failed:
                     # A timer, since no event says that a server on the network went away.
                     self.queue.add_after(key, EVERY if self._works() else _STANDBY)
 

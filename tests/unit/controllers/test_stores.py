@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import io
 from collections import Counter
@@ -24,7 +25,7 @@ from machineadm.controllers.runtime.tasks import cancelled
 from machineadm.controllers.stores.disk import Disk, DiskBackend
 from machineadm.controllers.stores.server import LARGEST, Identities, StoreServer
 from machineadm.controllers.stores.status import StoreKeeper
-from tests.controllers_world import World, configuration_in, dying, world
+from tests.controllers_world import World, configuration_in, dying, pairs, world
 from tests.fakes.apiserver import Object
 
 KEY = b"k" * 32
@@ -88,6 +89,7 @@ async def shop(directory: Path) -> AsyncIterator[Shop]:
         server = StoreServer(
             DiskBackend(disk),
             Identities(managers=lambda: [MANAGER.encode()], keys=lambda: [KEY]),
+            agents=directory / "agents",
             now=lambda: one.now.timestamp(),
             clock=lambda: one.now.timestamp(),
         )
@@ -425,7 +427,7 @@ def test_a_secret_of_a_store_that_cannot_be_used_is_named_and_never_shown(
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("kind", ["S3BootstrapStore", "pool"])
+@pytest.mark.parametrize("kind", ["GCSBootstrapStore", "SecretsManagerBootstrapStore", "pool"])
 def test_what_cannot_be_stored_yet_is_refused_and_never_put_into_user_data(
     kind: str, tmp_path: Path
 ) -> None:
@@ -497,6 +499,149 @@ def test_what_a_reference_cannot_say_of_a_plugin_is_refused(
         assert one.condition("worker") == ("False", "NotSupported")
         assert f"spec.{of}.plugin" in one.message("worker")
         assert "worker" not in one.management.names("secrets")
+
+    play(tmp_path, scene)
+
+
+AUTHORITY = pairs()[0].certificate
+DIGESTS = {"amd64": "a" * 64, "arm64": "b" * 64}
+
+
+def released(directory: Path, version: str = "v1.2.0", **changes: Any) -> None:
+    """A release, as it is copied into --agent-directory."""
+    artifacts = [
+        {"name": f"machineadm-linux-{arch}.pyz", "sha256": digest, "size": 7, "mediaType": "a/zip"}
+        for arch, digest in DIGESTS.items()
+    ]
+    whole = {
+        "schemaVersion": 1,
+        "version": version,
+        "date": "2026-11-30T12:00:00Z",
+        "commit": "0123456",
+        "artifacts": artifacts,
+    } | changes
+    there = directory / "agents" / version
+    there.mkdir(parents=True, exist_ok=True)
+    (there / "release.json").write_bytes(msgspec.json.encode(whole))
+
+
+def agent_from(one: World, name: str = "worker") -> str:
+    """The script that fetches the agent, in a data Secret."""
+    import yaml
+
+    for file in yaml.safe_load(one.data(name))["write_files"]:
+        data = file["content"]
+        data = data.encode() if isinstance(data, str) else data
+        if "b64" in file.get("encoding", "") or "base64" in file.get("encoding", ""):
+            data = base64.b64decode(data)
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        if b"machineadm-linux-" in data:
+            return str(data, "utf-8")
+    raise AssertionError("no script that fetches the agent")
+
+
+@pytest.mark.parametrize("by", ["name", "infrastructureRef", "another version", "pinned"])
+def test_the_manager_says_where_a_store_has_the_agent_and_what_its_digest_is(
+    by: str, tmp_path: Path
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        released(tmp_path)
+        await shop.store(caBundle=AUTHORITY)
+        await one.certificates()
+        await one.cluster(initialized=True)
+        download: Object = {"version": "v1.2.0", "fromStore": {"name": "edge"}}
+        spec: Object = {"agent": {"download": download}}
+        if by == "infrastructureRef":
+            download["fromStore"] = {}
+            spec["infrastructureRef"] = REFERENCE
+        if by == "another version":
+            download["version"] = "v1.2.1"
+        if by == "pinned":
+            download["sha256"] = "c" * 64
+        await one.machine("worker", **spec)
+
+        again = await one.settle()
+
+        if by == "another version":
+            assert one.condition("worker", "StoreSynced") == ("False", "StoreNotReady")
+            assert "v1.2.1" in one.message("worker")
+            assert again["worker"] == 60.0
+            released(tmp_path, "v1.2.1")
+            await one.settle()
+            download["version"] = "v1.2.1"
+        assert one.condition("worker") == ("True", "Available")
+        script = agent_from(one)
+        assert f"{shop.url}/agent/{download['version']}/machineadm-linux-" in script
+        assert AUTHORITY.splitlines()[1] in script
+        wanted = ["c" * 64] if by == "pinned" else list(DIGESTS.values())
+        assert all(digest in script for digest in wanted)
+        assert not (by == "pinned" and DIGESTS["amd64"] in script)
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("no store is named", "NotSupported"),
+        ("the store is missing", "StoreNotSynced"),
+        ("another server", "NotSupported"),
+        ("not a release", "StoreNotSynced"),
+        ("another release", "StoreNotSynced"),
+        ("a release without agents", "StoreNotSynced"),
+        ("larger than a release", "StoreNotSynced"),
+    ],
+)
+def test_an_agent_that_a_store_does_not_serve_is_named_and_no_data_is_made(
+    what: str, reason: str, tmp_path: Path
+) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        released(tmp_path)
+        file = tmp_path / "agents/v1.2.0/release.json"
+        if what == "not a release":
+            file.write_text("[")
+        if what == "another release":
+            released(tmp_path, "v1.3.0")
+            file.write_bytes((tmp_path / "agents/v1.3.0/release.json").read_bytes())
+        if what == "a release without agents":
+            artifact = {"name": "LICENSE", "sha256": "a" * 64, "size": 7, "mediaType": "a/zip"}
+            released(tmp_path, artifacts=[artifact])
+        if what == "larger than a release":
+            file.write_bytes(b" " * (1 << 20) + b"{}")
+        if what != "the store is missing":
+            url = {"url": f"{shop.url}/elsewhere"} if what == "another server" else {}
+            await shop.store(**url)
+        await one.certificates()
+        await one.cluster(initialized=True)
+        named: Object = {} if what == "no store is named" else {"name": "edge"}
+        download = {"version": "v1.2.0", "fromStore": named}
+        await one.machine("worker", agent={"download": download})
+
+        await one.settle()
+
+        assert one.condition("worker") == ("False", reason)
+        assert "spec.agent.download.fromStore" in one.message("worker")
+        assert "worker" not in one.management.names("secrets")
+
+    play(tmp_path, scene)
+
+
+def test_a_release_is_looked_up_once_for_many_machines(tmp_path: Path) -> None:
+    async def scene(shop: Shop) -> None:
+        one = shop.one
+        released(tmp_path)
+        await shop.store()
+        await one.certificates()
+        await one.cluster(initialized=True)
+        download = {"version": "v1.2.0", "fromStore": {"name": "edge"}}
+        for number in range(3):
+            await one.machine(f"worker-{number}", agent={"download": download})
+        await one.settle()
+        assert [one.condition(f"worker-{number}")[0] for number in range(3)] == ["True"] * 3
+        assert shop.calls == [("GET", "/agent/v1.2.0/release.json")]
 
     play(tmp_path, scene)
 

@@ -381,6 +381,32 @@ def test_settings_that_do_not_go_together_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("download", "problem"),
+    [
+        ("fromStore: {}", ("MA1604", "spec.agent.download.fromStore")),
+        ("fromStore: {name: edge}", ("MA1604", "spec.agent.download.fromStore")),
+        (
+            "urls: ['https://a.example/b'], fromStore: {}",
+            ("MA1301", "spec.agent.download.fromStore"),
+        ),
+        ("sha256: " + "a" * 64, ("MA1302", "spec.agent.download")),
+        ("urls: [], sha256: " + "a" * 64, ("MA1302", "spec.agent.download")),
+    ],
+)
+def test_without_a_manager_an_agent_s_download_says_where_it_is(
+    download: str, problem: tuple[str, str]
+) -> None:
+    text = f"""\
+apiVersion: bootstrap.cluster.x-k8s.io/v1alpha1
+kind: MachineBootstrap
+metadata: {{name: worker}}
+spec:
+  agent: {{download: {{version: v0.1.0, {download}}}}}
+"""
+    assert problem in [(code, path) for code, path, _ in told(render(text))]
+
+
+@pytest.mark.parametrize(
     ("cipher", "expected"), [("", "aes-256-gcm"), ("aes-256-cbc", "aes-256-cbc")]
 )
 def test_encrypted_documents_open_to_what_would_have_travelled(cipher: str, expected: str) -> None:
