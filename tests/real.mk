@@ -86,6 +86,11 @@ SAMPLE ?= 0
 torture: $(STAMP) $(AGENT) ## kill, or fail, every system call of a run that changes something, then run again (root, Debian, strace; an hour; SAMPLE=200)
 	$(BIN)/python -m tests.torture $(AGENT) --sample $(SAMPLE)
 
+MINUTES ?= 10
+.PHONY: stress
+stress: $(STAMP) $(AGENT) ## users of the machine race a run in every directory that is theirs (root, Debian; MINUTES=10)
+	$(BIN)/python -m tests.stress $(AGENT) --minutes $(MINUTES)
+
 # A version's judge is built from its own Go modules, and kept by what shapes it; the first build of each takes minutes.
 .PHONY: verdicts
 verdicts: $(STAMP) ## thousands of cases of each kind judged by each version's own programs, for the table of docs/verdict.md (Go; minutes a version once)

@@ -31,7 +31,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gid: int = 0
     size: int = 0
     sha256: str = ""
-    """Hex, of a file's content."""
+    """Hex, of a file's content; of one that is nothing but holes, when it was changed last."""
     target: str = ""
     """Of a link."""
 
@@ -91,7 +91,8 @@ class Eyes:
             uid=stat.uid,
             gid=stat.gid,
             size=stat.size,
-            sha256=self._host.files.sha256(path) or "",
+            # One that was not read is another one as soon as anything of it changes.
+            sha256=self._host.files.sha256(path) or f"not read, {stat.changed}",
         )
 
 

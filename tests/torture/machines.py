@@ -119,7 +119,7 @@ class Machine:
         """The machine that came out: what differs from the root, and what the agent says that it owns."""
         found: dict[str, object] = {}
         for path, facts in _walk(self.upper).items():
-            if not _passing(path) and facts != _facts(self.lower / path):
+            if not is_passing(path) and facts != facts_of(self.lower / path):
                 found[path] = facts
         machine_id = _text(self.upper / "etc/machine-id") or _text(self.lower / "etc/machine-id")
         state = LinuxState(
@@ -186,7 +186,7 @@ class Image:
 
     def facts(self) -> dict[str, object]:
         """The tree that came out."""
-        return {path: facts for path, facts in _walk(self.upper).items() if not _passing(path)}
+        return {path: facts for path, facts in _walk(self.upper).items() if not is_passing(path)}
 
     def phase(self) -> str:
         """Of the last report, '' if there is none."""
@@ -206,11 +206,12 @@ def _walk(tree: Path) -> dict[str, object]:
     for directory, directories, files in os.walk(tree):
         for name in (*directories, *files):
             path = Path(directory, name)
-            found[str(path.relative_to(tree))] = _facts(path)
+            found[str(path.relative_to(tree))] = facts_of(path)
     return found
 
 
-def _facts(path: Path) -> object:
+def facts_of(path: Path) -> object:
+    """Mode, owner and what is in it; None if there is nothing."""
     try:
         status = path.lstat()
     except OSError:
@@ -223,7 +224,7 @@ def _facts(path: Path) -> object:
     return facts
 
 
-def _passing(path: str) -> bool:
+def is_passing(path: str) -> bool:
     """It tells when something happened, or is the tools' own: nothing that a later boot reads."""
     ours = (
         "root/cache",

@@ -30,7 +30,14 @@ from machineadm.host.linux.descriptors import (
 )
 from machineadm.host.linux.faults import RefusedError, reported
 from machineadm.host.linux.tree import Tree
-from machineadm.host.ports import LARGEST_READ, FileContent, FileKind, FileStat, FileWrite
+from machineadm.host.ports import (
+    LARGEST_READ,
+    FileContent,
+    FileKind,
+    FileStat,
+    FileWrite,
+    is_hollow,
+)
 
 # How many directories one group commit keeps open, far below the usual limit of 1,024 descriptors.
 MOST_DIRECTORIES = 400
@@ -226,11 +233,16 @@ class LinuxFiles:
                     self._tree.parent(path) as (directory, name),
                     _regular(name, directory) as fd,
                 ):
+                    status = os.fstat(fd)
+                    if is_hollow(status.st_size, 512 * status.st_blocks):
+                        return ""
                     # In pieces: an image archive of gigabytes is judged by its digest on machines
-                    # with less memory than it has bytes.
-                    sum_ = hashlib.new(algorithm)
-                    while chunk := os.read(fd, _CHUNK):
+                    # with less memory than it has bytes. No further than it was long: whoever appends as fast as we read
+                    # must not hold the run. What the kernel makes up (/proc) has no length.
+                    sum_, left = hashlib.new(algorithm), status.st_size or LARGEST_READ
+                    while left > 0 and (chunk := os.read(fd, min(left, _CHUNK))):
                         sum_.update(chunk)
+                        left -= len(chunk)
                     return sum_.hexdigest()
             except (FileNotFoundError, NotADirectoryError):
                 return None

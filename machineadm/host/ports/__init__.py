@@ -17,6 +17,7 @@ from machineadm.host.ports.files import (
     Files,
     FileStat,
     FileWrite,
+    is_hollow,
 )
 from machineadm.host.ports.host import Host, Waiting
 from machineadm.host.ports.kernel import Kernel
@@ -55,4 +56,5 @@ __all__ = [
     "State",
     "TrustStore",
     "Waiting",
+    "is_hollow",
 ]

@@ -41,6 +41,18 @@ class FileStat(msgspec.Struct, frozen=True, kw_only=True):
     """Nanoseconds since 1970 of the last change of content or metadata (ctime), with the granularity of the kernel's clock."""
 
 
+def is_hollow(size: int, allocated: int) -> bool:
+    """Whether a file is large by its size alone: reading it could take a run's whole time, and cost who made it nothing.
+
+    Compressing file systems allocate less than a file's size as well, but not a sixty-fourth of it.
+
+    Args:
+        size: Bytes, by its length.
+        allocated: Bytes on the disk (st_blocks times 512).
+    """
+    return size > LARGEST_READ and allocated < size // 64
+
+
 class FileContent(msgspec.Struct, frozen=True, kw_only=True):
     """A regular file: what it is and what it holds, both of one descriptor."""
 
@@ -103,6 +115,8 @@ class Files(Protocol):
 
     def sha256(self, path: str) -> str | None:
         """Hex digest of a regular file's content without loading it whole; None where there is nothing.
+
+        Empty for a file that is nothing but holes: see `is_hollow`.
 
         Raises:
             HostError: It is not a regular file (a link at the final path is not followed), or cannot be read.
