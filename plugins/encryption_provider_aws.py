@@ -191,7 +191,7 @@ class Aws(EncryptionProvider):
         with closing(answer):
             try:
                 return base64.b64decode(json.loads(answer.read(65536))[field], validate=True)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise CallError(f"KMS does not answer {action} as it should") from None
 
     def _who(self) -> Account:
@@ -230,7 +230,7 @@ def _refusal(body: bytes) -> str:
     """The kind of a refusal of KMS, such as AccessDeniedException: its message may name accounts."""
     try:
         kind = str(json.loads(body)["__type"]).rpartition("#")[2]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     # What a server says goes into an error: its kind alone, and only in letters.
     return kind if re.fullmatch(r"[A-Za-z0-9.]{1,100}", kind) else ""

@@ -140,7 +140,7 @@ class Gcs(Infrastructure):
                     found = json.loads(answer.read(65536))
                     token = str(found["access_token"])
                     good_until = began + float(found["expires_in"]) - 60
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, RecursionError):
                     raise CallError("the metadata server gives no token") from None
             # It becomes a header, where a second line would be another one.
             if not token.isprintable():

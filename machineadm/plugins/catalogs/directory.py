@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from machineadm.errors import PluginError
 from machineadm.plugins.catalogs.model import (
@@ -93,10 +94,9 @@ class DirectoryCatalog:
 
     def _digest(self, path: str) -> str:
         try:
-            with open(path + SUFFIX, encoding="ascii") as file:
-                # Only read here; what it says is compared by the cache, with the bytes that have
-                # arrived.
-                found = digest_in(file.read(4096))
+            # Only read here; what it says is compared by the cache, with the bytes that have
+            # arrived.
+            found = digest_in(read_part(path + SUFFIX, 4096).decode("ascii"))
         except (OSError, UnicodeDecodeError):
             found = ""
         if not found:
@@ -125,12 +125,35 @@ def read_file(path: str, start: int) -> Chunks:
         CatalogError: It cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(start)
             while chunk := file.read(CHUNK):
                 yield chunk
     except OSError as error:
         unreadable(path, error.strerror)
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a file of a catalog, which anybody may have made: a pipe would be waited for without end.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_part(path: str, most: int) -> bytes:
+    """Read the beginning of a file of a catalog.
+
+    Raises:
+        OSError: As of `open_file`.
+    """
+    with open_file(path) as file:
+        return file.read(most)
 
 
 def unreadable(path: str, reason: str | None) -> NoReturn:

@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from machineadm.plugins.catalogs import oci
-from machineadm.plugins.catalogs.directory import read_file, unreadable
+from machineadm.plugins.catalogs.directory import read_file, read_part, unreadable
 from machineadm.plugins.catalogs.model import ANY, Artifact, Chunks, absent, other_platforms
 
 MARK = "oci-layout"
@@ -126,9 +126,8 @@ class LayoutCatalog:
 
     def _bytes(self, path: str) -> bytes:
         try:
-            with open(path, "rb") as file:
-                # One more than is good, to tell what is too large from what just fits.
-                data = file.read(oci.MOST_JSON + 1)
+            # One more than is good, to tell what is too large from what just fits.
+            data = read_part(path, oci.MOST_JSON + 1)
         except OSError as error:
             unreadable(path, error.strerror)
         if len(data) > oci.MOST_JSON:

@@ -10,6 +10,7 @@ from msgspec import Meta
 from machineadm.api.meta import ApiStruct, ObjectMeta
 from machineadm.errors import PluginError
 from machineadm.plugins.catalogs.cache import write_whole
+from machineadm.plugins.catalogs.directory import read_part
 from machineadm.plugins.catalogs.model import KINDS, is_digest, is_name, is_platform, is_version
 
 LOCK: Final = "/etc/machineadm/plugins.lock"
@@ -82,8 +83,7 @@ class Lock:
             PluginError: MA7249: It cannot be used.
         """
         try:
-            with open(path, "rb") as file:
-                data = file.read(_MOST_BYTES + 1)
+            data = read_part(path, _MOST_BYTES + 1)
         # Empty and no error: a site that has decided nothing has no lock.
         except FileNotFoundError:
             return cls(path)

@@ -415,7 +415,7 @@ def credentials(data: bytes, host: str, where: str) -> Login:
             )
         else:
             user, password = str(entry["username"]), str(entry["password"])
-    except (ValueError, KeyError, TypeError, AttributeError, msgspec.DecodeError):
+    except (ValueError, KeyError, TypeError, AttributeError, msgspec.DecodeError, RecursionError):
         # Without the cause, which may quote the password.
         raise refusal from None
     return Login(user, Secret(password))

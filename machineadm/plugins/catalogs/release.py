@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from machineadm.plugins.catalogs import oci
-from machineadm.plugins.catalogs.directory import read_file, unreadable
+from machineadm.plugins.catalogs.directory import read_file, read_part, unreadable
 from machineadm.plugins.catalogs.model import (
     KINDS,
     Artifact,
@@ -111,7 +111,7 @@ class ReleaseCatalog:
             signatures.verify(data, self._bytes(f"{path}.sig"), load_public_keys(self._keys))
         try:
             release = msgspec.json.decode(data, type=_Release)
-        except ValueError:
+        except (ValueError, RecursionError):
             oci.unfit(path, "is not what a release says of itself")
         # The cache names files by digests, and removes what does not have its own: a path in place of a
         # digest would make root remove any file, and without a key anybody may have written this one.
@@ -123,8 +123,7 @@ class ReleaseCatalog:
     @staticmethod
     def _bytes(path: str) -> bytes:
         try:
-            with open(path, "rb") as file:
-                data = file.read(oci.MOST_JSON + 1)
+            data = read_part(path, oci.MOST_JSON + 1)
         except OSError as error:
             unreadable(path, error.strerror)
         if len(data) > oci.MOST_JSON:

@@ -31,6 +31,8 @@ _BOUNDS: Final[tuple[tuple[str, Callable[[Any, Any], bool], str], ...]] = (
 
 # Deeper than any schema of inputs; what is below is left to the provider.
 _DEEPEST: Final = 32
+_LONGEST_MATCHED: Final = 256
+"""Characters of a text that is held against a pattern here."""
 
 
 def schema_of(descriptor: Any) -> Mapping[str, Any]:
@@ -116,7 +118,8 @@ def _text(value: str, schema: dict[str, Any], path: str) -> Iterator[str]:
     pattern = schema.get("pattern")
     # Authors write Go's patterns. There `[[:alpha:]]` is a class of letters, here a set of seven characters and
     # a bracket: judged here, it would refuse what the provider takes.
-    if isinstance(pattern, str) and "[[" not in pattern and "[:" not in pattern:
+    posix = isinstance(pattern, str) and ("[[" in pattern or "[:" in pattern)
+    if isinstance(pattern, str) and not posix and _is_quick(pattern, value):
         try:
             fits = re.search(pattern, value) is not None
         # Valid in Go's syntax but not in Python's, or too large for it: the provider checks it.
@@ -124,6 +127,20 @@ def _text(value: str, schema: dict[str, Any], path: str) -> Iterator[str]:
             return
         if not fits:
             yield f"{path or 'it'} does not match {pattern}"
+
+
+def _is_quick(pattern: str, value: str) -> bool:
+    """Whether Python has an answer in a moment; else the provider alone checks it.
+
+    Go's expressions take no time whatever they are. Python's can take for ever, and nothing interrupts them: three repetitions over a
+    short text, none of a group, cannot.
+    """
+    repetitions = len(re.findall(r"[*+{]", pattern))
+    return (
+        len(value) <= _LONGEST_MATCHED
+        and repetitions <= 3
+        and not re.search(r"\)[*+{]|\\[0-9]|\(\?[^:]", pattern)
+    )
 
 
 def _number(value: float, schema: dict[str, Any], path: str) -> Iterator[str]:

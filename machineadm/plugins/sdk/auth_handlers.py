@@ -187,7 +187,7 @@ class _Served:
                 self._host = HostClient(call.dial(request.host_service_id))
             settings = {key: json.loads(value) for key, value in request.settings.items()}
             self._handler(request).configure(settings)
-        except (CallError, OSError, ValueError) as error:
+        except (CallError, OSError, ValueError, RecursionError) as error:
             reply.error = told(error)
         return reply
 

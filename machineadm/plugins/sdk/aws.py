@@ -272,7 +272,7 @@ def _read(text: str, where: str) -> Credentials:
         key, secret, token = (
             str(found[name]) for name in ("AccessKeyId", "SecretAccessKey", "Token")
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CallError(f"{where} gives no credentials") from None
     if not (key + secret + token).isprintable():
         raise CallError(f"{where} gives credentials with more than one line")

@@ -259,7 +259,7 @@ class _Served:
                 self._host = HostClient(call.dial(request.host_service_id))
             settings = {key: json.loads(value) for key, value in request.settings.items()}
             self._provider(request).configure(settings)
-        except (CallError, OSError, ValueError) as error:
+        except (CallError, OSError, ValueError, RecursionError) as error:
             reply.error = told(error)
         return reply
 
@@ -357,7 +357,7 @@ def _streamed(one: Provider, request: Any, host: HostClient | None, call: Call) 
 def _object(data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CallError("the input is not JSON") from error
     if not isinstance(found, dict):
         raise CallError("the input is not an object")

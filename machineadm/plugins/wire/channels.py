@@ -23,6 +23,9 @@ SERVER_NAME: Final = "localhost"
 LARGE: Final = 1 << 20
 """Bytes from which on a copy of a message matters."""
 
+MOST: Final = 64 << 20
+"""Bytes of a message. Its head is taken at its word when room is made for it: without a bound, four bytes of a peer would cost 4 GiB."""
+
 ClientStream = grpclib.client.Stream[Any, Any]
 # grpclib logs a traceback for every fault of a peer, and logging without handlers prints it on stderr, into our report.
 logging.getLogger("grpclib").addHandler(logging.NullHandler())
@@ -74,6 +77,19 @@ class Channel(grpclib.client.Channel):
             raise
         return protocol
 
+    def request(self, *method: Any, **settings: Any) -> ClientStream:
+        """See `grpclib.client.Channel.request`; what is received is bounded, and in memory once."""
+        stream: ClientStream = super().request(*method, **settings)
+        receive = stream.recv_message
+
+        async def received() -> Any:
+            # Only now: grpclib makes it when the request is sent.
+            _bound(stream)
+            return await receive()
+
+        stream.recv_message = received  # type: ignore[method-assign]
+        return stream
+
     def close(self) -> None:
         """Close the connection; calls under way fail."""
         if self._connection is not None:
@@ -111,7 +127,6 @@ class Channel(grpclib.client.Channel):
                 metadata=metadata,
             ) as stream:
                 await self.send(stream, request, end=True)
-                stream._stream.recv_data = _in_pieces(stream._stream.recv_data)  # type: ignore[assignment, method-assign]  # noqa: SLF001 - its own holds a large message twice
                 reply = await stream.recv_message()
         except Exception as error:
             failure: RpcError = translated(error, began, timeout)
@@ -230,7 +245,12 @@ class _Methods(dict[str, Handler]):
     def get(self, path: str, default: Any = None) -> Any:
         found = super().get(path)
         if found is not None:
-            return found
+
+            async def serve(stream: ServerStream) -> None:
+                _bound(stream)
+                await found.func(stream)
+
+            return found._replace(func=serve)
 
         async def refuse(_: ServerStream) -> None:
             raise GRPCError(Status.UNIMPLEMENTED, f"unknown method {path}")
@@ -238,10 +258,25 @@ class _Methods(dict[str, Handler]):
         return Handler(refuse, Cardinality.UNARY_UNARY, object, object)
 
 
+def _bound(stream: Any) -> None:
+    """Bound what a stream of grpclib receives, once."""
+    below = stream._stream  # noqa: SLF001 - its own holds a large message twice, and takes any size
+    if "recv_data" not in vars(below):
+        below.recv_data = _in_pieces(below.recv_data)
+
+
 def _in_pieces(plain: Callable[[int], Awaitable[bytes]]) -> Callable[[int], Any]:
-    """Read what is large a piece at a time, so that it is in memory once, not also as the pieces that it came in."""
+    """Read what is large a piece at a time, so that it is in memory once, not also as the pieces that it came in.
+
+    Raises:
+        GRPCError: It is too large.
+    """
 
     async def read(size: int) -> bytes:
+        if size > MOST:
+            raise GRPCError(
+                Status.RESOURCE_EXHAUSTED, f"a message of {size} bytes; it may have {MOST}"
+            )
         # Five bytes are gRPC's own head; what is large is the message behind it.
         if size < LARGE:
             return await plain(size)

@@ -176,6 +176,14 @@ PLUGINS: dict[str, Callable[[], Bad]] = {
     "forks and answers": lambda: Bad(
         vault(execute="subprocess.Popen(['sleep', '600'], start_new_session=True)"), ""
     ),
+    "answers what is nested without end": lambda: Bad(
+        vault(execute="import json; json.dumps = lambda *_: '{\"data\": ' + '[' * 100_000"),
+        "MA7224", "invalid",
+    ),
+    "asks in a schema that is nested without end": lambda: Bad(
+        vault(start="import json\nhonest = json.dumps\n"
+                    "json.dumps = lambda one: '[' * 100_000 if one == {'type': 'object'} else honest(one)"), ""
+    ),
     "a wrong architecture": lambda: Bad(ELF, "MA7210", "riscv64"),
     "a script without interpreter": lambda: Bad(
         b"#!/no/such/interpreter -x\n", "MA7210", "/no/such/interpreter"

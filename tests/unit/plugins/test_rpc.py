@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from grpclib.const import Status
+from grpclib.exceptions import GRPCError
 
-from machineadm.plugins.wire.channels import LARGE, Channel, Server
+from machineadm.plugins.wire.channels import LARGE, MOST, Channel, Server
 from machineadm.plugins.wire.rpc import RpcError, handlers
 from tests.peers.driving import PROBE, SERVICE
 from tests.peers.probe import probe_pb2
@@ -87,3 +88,74 @@ def test_a_stream_that_ends_within_a_message_fails_the_call(size: int) -> None:
 
     with pytest.raises(RpcError):
         asked(serve, probe_pb2.Message(text="asked"))
+
+
+def head(size: int) -> bytes:
+    """What comes before a message of so many bytes."""
+    return b"\0" + size.to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("size", [MOST + 1, (1 << 32) - 1])
+@pytest.mark.parametrize("method", ["Echo", "Count"])
+def test_a_reply_that_says_it_is_huge_is_refused_by_its_head(size: int, method: str) -> None:
+    """Nothing of it need come: room for it would be made before."""
+    came = asyncio.Event()
+
+    async def serve(stream: Any) -> None:
+        await stream.recv_message()
+        await stream.send_initial_metadata()
+        await stream._stream.send_data(head(size))
+        await came.wait()
+
+    async def ask() -> Any:
+        ours, theirs = socket.socketpair()
+        server = Server(handlers(SERVICE, **{method: serve}))
+        channel = Channel(ours, None)
+        one = PROBE[method]
+        try:
+            await asyncio.gather(server.connected(theirs), channel.open())
+            if method == "Echo":
+                return await channel.call(one, probe_pb2.Message(), timeout=20)
+            async with channel.request(
+                one.path, one.cardinality, one.request, one.reply, timeout=20
+            ) as stream:
+                await stream.send_message(one.request(), end=True)
+                return [reply async for reply in stream]
+        finally:
+            channel.close()
+            await server.close()
+
+    with pytest.raises((RpcError, GRPCError), match=f"a message of {size} bytes") as caught:
+        asyncio.run(ask())
+    failure: Any = caught.value
+    assert failure.status is Status.RESOURCE_EXHAUSTED
+
+
+def test_a_request_that_says_it_is_huge_is_refused_by_its_head() -> None:
+    """As a host does for its plugins, and a plugin for its host."""
+    served: list[Any] = []
+
+    async def serve(stream: Any) -> None:
+        served.append(await stream.recv_message())
+
+    async def ask() -> None:
+        ours, theirs = socket.socketpair()
+        server = Server(handlers(SERVICE, Echo=serve))
+        channel = Channel(ours, None)
+        one = PROBE["Echo"]
+        try:
+            await asyncio.gather(server.connected(theirs), channel.open())
+            async with channel.request(
+                one.path, one.cardinality, one.request, one.reply, timeout=20
+            ) as stream:
+                await stream.send_request()
+                await stream._stream.send_data(head((1 << 32) - 1))
+                await stream.recv_message()
+        finally:
+            channel.close()
+            await server.close()
+
+    with pytest.raises(GRPCError) as caught:
+        asyncio.run(ask())
+    assert caught.value.status is Status.RESOURCE_EXHAUSTED
+    assert served == []

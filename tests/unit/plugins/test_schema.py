@@ -84,6 +84,15 @@ def test_what_is_right_passes(inputs: dict[str, Any]) -> None:
         {"properties": []},
         {"required": 3},
         {"minLength": "a"},
+        {"enum": 5},
+        {"enum": "text"},
+        {"enum": {"text": 1}},
+        {"enum": None},
+        {"required": [["x"], {"x": 1}, 3]},
+        {"pattern": "a{99999999999}"},
+        {"pattern": "(" * 5000 + ")" * 5000},
+        {"pattern": r"(x)\\1"},
+        {"pattern": "(?<=x)x"},
     ],
 )
 def test_a_schema_that_says_nothing_that_is_known_lets_all_pass(schema: Any) -> None:
@@ -99,6 +108,48 @@ def test_a_schema_that_refers_to_itself_in_depth_ends() -> None:
         value = [value]
 
     assert list(problems(value, schema)) == []
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^(x+)+$", "^(x|x)*$", "^(x*)*y", "^(a|x){9,}$", "^(.*)*(.*)*$", "x*x*x*x*x*x*y"]
+)
+def test_a_pattern_that_would_take_for_ever_is_the_provider_s_alone(pattern: str) -> None:
+    value = "x" * 200 + "!"
+
+    assert list(problems(value, {"pattern": pattern})) == []
+
+
+def test_a_text_that_is_too_long_for_its_pattern_is_the_provider_s_alone() -> None:
+    schema = {"pattern": "^x*x*x*y$"}
+
+    assert list(problems("x" * 40, schema)) == ["it does not match ^x*x*x*y$"]
+    assert list(problems("x" * 100_000, schema)) == []
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"^v?[0-9]+\.[0-9]+\.[0-9]+$", "^[a-z]([a-z0-9-]*[a-z0-9])?$", "^(?:a|b)x{1,3}$"]
+)
+def test_a_pattern_as_they_are_written_is_judged(pattern: str) -> None:
+    assert list(problems("no such Text", {"pattern": pattern})) == [f"it does not match {pattern}"]
+
+
+@pytest.mark.parametrize("digits", [2, 400, 4000])
+def test_a_bound_of_many_digits_is_told(digits: int) -> None:
+    bound = 10**digits
+
+    assert list(problems(5, {"minimum": bound})) == [f"it must be at least {bound}"]
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000, "9" * 5000, '"\\ud800'])
+def test_a_schema_that_cannot_be_read_is_none(text: str) -> None:
+    parameters = {"a": pb.Parameter(type="string", enum_values=[text.encode()])}
+
+    assert schema_of(pb.ProviderDescriptor(raw_schema=text.encode())) == {}
+    assert schema_of(pb.ProviderDescriptor(schema=pb.Schema(parameters=parameters))) == {
+        "type": "object",
+        "required": [],
+        "properties": {"a": {"type": "string"}},
+    }
 
 
 def test_the_schema_as_written_comes_before_the_parameters() -> None:

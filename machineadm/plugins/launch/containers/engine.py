@@ -293,7 +293,7 @@ class _Connection(http.client.HTTPConnection):
 def _json(content: bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

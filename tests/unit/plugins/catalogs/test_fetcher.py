@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import resource
+import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from machineadm.errors import PluginError
-from machineadm.plugins.catalogs.cache import KEPT
+from machineadm.plugins.catalogs.cache import KEPT, Cache
 from machineadm.plugins.catalogs.installing import install, remove
 from machineadm.plugins.catalogs.lockfile import Lock
 from machineadm.plugins.catalogs.opening import configured_catalogs
@@ -385,6 +390,74 @@ def test_an_unfit_lock_is_refused_and_not_taken_for_none(
 
     assert refused(site, FILE, catalog).code == "MA7249"
     assert site.lock_path.read_text() == text
+
+
+@contextmanager
+def ended_after(seconds: int) -> Iterator[None]:
+    """Fail what waits for ever."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("it waits for ever")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _catalogs_of_files(directory: Path) -> dict[str, Path]:
+    release = directory / "release"
+    release.mkdir(parents=True)
+    name = "machineadm-plugin-encryption-provider-file-linux-amd64"
+    (release / name).write_bytes(CONTENT)
+    one = {"name": name, "sha256": hashlib.sha256(CONTENT).hexdigest(), "size": len(CONTENT)}
+    (release / "release.json").write_text(json.dumps({"version": "1.0.0", "artifacts": [one]}))
+    return {
+        "directory": publish(directory / "directory"),
+        "layout": lay_out(directory / "layout", {"linux/amd64": CONTENT}),
+        "release": release,
+    }
+
+
+@pytest.mark.parametrize("kind", ["directory", "layout", "release"])
+def test_a_pipe_in_a_catalog_is_waited_for_by_nobody(site: Site, tmp_path: Path, kind: str) -> None:
+    """Anybody may have made a catalog: whichever of its files is a pipe, nobody writes to it."""
+    files = [
+        path.relative_to(catalog)
+        for catalog in [_catalogs_of_files(tmp_path / "first")[kind]]
+        for path in sorted(catalog.rglob("*"))
+        if path.is_file() and path.name != "oci-layout"
+    ]
+    assert len(files) >= 2
+    unread = 0
+    for number, file in enumerate(files):
+        catalog = _catalogs_of_files(tmp_path / str(number))[kind]
+        # Its checksum, an index, a manifest, the configuration of one, the plugin itself.
+        (catalog / file).unlink()
+        os.mkfifo(catalog / file)
+        site.directory = tmp_path / f"site-{number}"
+        site.cache = Cache(str(site.directory / "cache"))
+        site.lock_path = site.directory / "lock"
+        with ended_after(60):
+            refusal = None
+            try:
+                site.fetch(FILE, catalog)
+            except PluginError as caught:
+                refusal = caught
+        # The configuration of a manifest is read only where no index names the platform.
+        assert refusal is None or refusal.code in ("MA7243", "MA7245"), (file, refusal)
+        unread += refusal is None
+    assert unread == (kind == "layout")
+
+
+def test_a_lock_that_is_a_pipe_is_refused(site: Site, catalog: Path) -> None:
+    os.mkfifo(site.lock_path)
+
+    with ended_after(60):
+        assert refused(site, FILE, catalog).code == "MA7249"
 
 
 def test_an_installed_plugin_is_found_and_trusted_by_its_checksum(

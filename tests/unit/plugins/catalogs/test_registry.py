@@ -424,7 +424,7 @@ def test_a_registry_that_wants_a_password_itself_gets_no_identity_token(site: Si
     [b"", b"[]", b"{}", b'{"auths": []}', b'{"auths": {"registry.example": 1}}',
      b'{"auths": {"registry.example": {"auth": "no base64"}}}',
      b'{"auths": {"registry.example": {"auth": "/w=="}}}',
-     b'{"auths": {"registry.example": {"auth": 7}}}',
+     b'{"auths": {"registry.example": {"auth": 7}}}', b"[" * 100_000, b'{"auths":' * 100_000,
      b'{"auths": {"registry.example": {"username": "a"}}}',
      b'{"auths": {"registry.example": []}}'],
 )  # fmt: skip
