@@ -145,8 +145,8 @@ run: $(AGENT) ## build the agent and bootstrap examples/control-plane.yaml into 
 	PYTHON=$(PYTHON) build/run.sh $(AGENT) examples/control-plane.yaml .run
 
 .PHONY: bench
-bench: $(STAMP) $(AGENT) ## what the agent costs, as ratios beside what cannot be avoided
-	$(BIN)/python -m tests.bench $(AGENT)
+bench: $(STAMP) $(AGENT) ## what the agent costs, as ratios beside what cannot be avoided (JSON=FILE keeps it, COMPARE=FILE says what got slower)
+	$(BIN)/python -m tests.bench $(AGENT) $(if $(JSON),--json $(JSON)) $(if $(COMPARE),--compare $(COMPARE))
 
 # MACHINEADM_CORPUS=DIR names configurations of other people, which are no part of the repository.
 .PHONY: corpus

@@ -1,5 +1,6 @@
 """`make bench`: what the agent costs, beside what cannot be avoided. Asserts nothing."""
 
+import argparse
 import ctypes
 import os
 import shutil
@@ -14,7 +15,7 @@ from machineadm.host.linux.tree import Tree
 from machineadm.host.ports import Host
 from machineadm.plan.model import Phase
 from tests.applying import apply
-from tests.bench import conversion, crds, earlier, encrypted, engine, plugins, start
+from tests.bench import conversion, crds, earlier, encrypted, engine, plugins, results, start
 from tests.bench.harness import Case, command, compare
 from tests.fakes.host import FakeAccounts, FakeClock, FakeState
 
@@ -139,9 +140,27 @@ def write_files() -> None:
     )
 
 
-def main() -> None:
-    """Measure everything, with the agent that the command line names."""
-    agent = ROOT / sys.argv[1]
+def main() -> int:
+    """Measure everything; 1 if something is slower than in the file that the command line names."""
+    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
+    parser.add_argument("agent", help="the packed agent, relative to the checkout")
+    parser.add_argument("--json", type=Path, help="a file for the results")
+    parser.add_argument("--compare", type=Path, help="results of an earlier run")
+    options = parser.parse_args()
+    # Read first: a file that is not there must not cost a run of minutes.
+    before = results.read(options.compare).results if options.compare else None
+    measure(ROOT / options.agent)
+    if options.json:
+        results.write(options.json, f"python -m tests.bench {options.agent}")
+    if before is None:
+        return 0
+    lines = list(results.differences(before, results.KEPT))
+    print("\n".join(lines) or f"nothing differs from {options.compare}")
+    return int(any(line.startswith("SLOWER") for line in lines))
+
+
+def measure(agent: Path) -> None:
+    """Measure everything."""
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
     crds.generate(ROUNDS, SCRATCH)
@@ -162,4 +181,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

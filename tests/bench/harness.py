@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from tests.bench.results import KEPT, Result
+
 
 @dataclass(frozen=True)
 class Case:
@@ -52,13 +54,23 @@ def compare(title: str, cases: Sequence[Case], *, rounds: int) -> None:
     for number in range(1, rounds + 1):
         for case in cases:
             seconds[case.name].append(case.run(number))
-    reference = median(seconds[cases[0].name])
+    first = seconds[cases[0].name]
     print(f"{title} (median of {rounds} interleaved rounds)")
     for case in cases:
-        ratio = median(seconds[case.name]) / reference
-        goal = "" if case.limit is None else f"  goal: at most {case.limit:g}"
-        missed = "  MISSED" if case.limit is not None and ratio > case.limit else ""
-        print(
-            f"  {case.name:<58} {median(seconds[case.name]) * 1000:8.1f} ms  x{ratio:.2f}{goal}{missed}"
+        times = seconds[case.name]
+        found = Result(
+            comparison=title,
+            case=case.name,
+            rounds=rounds,
+            median=median(times),
+            least=min(times),
+            most=max(times),
+            ratio=median(times) / median(first),
+            lowest_ratio=min(times) / min(first),
+            limit=case.limit,
         )
+        KEPT.append(found)
+        goal = "" if case.limit is None else f"  goal: at most {case.limit:g}"
+        missed = "  MISSED" if case.limit is not None and found.ratio > case.limit else ""
+        print(f"  {case.name:<58} {found.median * 1000:8.1f} ms  x{found.ratio:.2f}{goal}{missed}")
     print()
