@@ -105,6 +105,24 @@ def drawn(kind: str, count: int, minor: int, seed: int = 0) -> Iterator[dict[str
         yield _Draw(rng, minor).document(kind)
 
 
+def known(value: Any, kind: str, minor: int) -> Any:
+    """A value without the fields that a version does not have: one of them alone would have every case refused."""
+    while kind.startswith(("[]", "{}")):
+        list_, kind = kind.startswith("[]"), kind[2:]
+        if list_:
+            return [known(item, kind, minor) for item in value]
+        return {name: known(item, kind, minor) for name, item in value.items()}
+    fields = upstream.fields()["types"].get(kind)
+    if fields is None:
+        return value
+    found = {}
+    for name, item in value.items():
+        below = upstream.at(fields[name], minor) if name in fields else "any"
+        if below is not None:
+            found[name] = known(item, below, minor)
+    return found
+
+
 class _Draw:
     def __init__(self, rng: random.Random, minor: int) -> None:
         self._rng, self._minor = rng, minor
@@ -117,6 +135,7 @@ class _Draw:
             for name, (type_, where) in served.items()
             if upstream.holds(where, self._minor)
         )
+        document = dict(known(document, root, self._minor))
         document["apiVersion"] = version
         for _ in range(self._rng.choice((1, 1, 1, 2, 3))):
             self._change(document, root, depth=0)

@@ -28,7 +28,7 @@ COUNTS: Final = HERE / "verdict_table.json"
 PAGE: Final = HERE.parent / "docs/verdict.md"
 BEGIN, END = "<!-- verdicts -->\n", "<!-- end of verdicts -->\n"
 
-MINORS: Final = (34, 36, 37)
+MINORS: Final = (30, 34, 36, 37)
 """Versions whose programs are asked."""
 
 KINDS: Final = (*DOCUMENTS, *PROGRAMS, *drawn_machines.KINDS)

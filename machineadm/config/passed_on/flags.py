@@ -566,6 +566,7 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
 }
 
 
+_SPLIT_MINOR: Final = 31
 _CLAIMS_MINOR: Final = 36
 """The first minor version that wants a worker for claims of resources."""
 
@@ -585,6 +586,9 @@ def value_problem(program: str, name: str, value: str, minor: int) -> str:
         return "" if value == wanted else f"must be {wanted}, the version before"
     if name == "runtime-config":
         return _apis(value, minor)
+    # Parsed as one pair until it was split as others are.
+    if name == "topology-manager-policy-options" and minor < _SPLIT_MINOR and "=" not in value:
+        return "must be a key=value pair"
     if name == "concurrent-resourceclaim-syncs":
         return _at_least(1)(value) if minor >= _CLAIMS_MINOR else ""
     if name == "log-flush-frequency" and minor >= FLUSHED_MINOR:

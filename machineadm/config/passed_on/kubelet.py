@@ -179,10 +179,10 @@ def _lengths(document: dict[str, Any], path: str, minor: int) -> Iterator[Findin
     if minor >= _NO_NEGATIVE_AGE:
         yield from not_negative(document, path, "imageMinimumGCAge")
     most = length_of_time(document, "imageMaximumGCAge")
-    # imageMinimumGCAge is 2 minutes where nobody says.
+    # imageMinimumGCAge is 2 minutes where nobody says, and where it is 0.
     least = length_of_time(document, "imageMinimumGCAge")
     # 0 means that there is no greatest age.
-    if most is not None and most > 0 and most <= (120 if least is None else least):
+    if most is not None and most > 0 and most <= (least or 120):
         yield refused(
             child(path, "imageMaximumGCAge"), "must be longer than imageMinimumGCAge (default 2m)"
         )
@@ -226,20 +226,26 @@ def _pulls(
         yield refused(child(path, name), f"needs {policy}")
         return
     for image, at in strings(document, name, path):
-        if not _is_pattern(image):
+        if not _is_pattern(image, minor):
             yield refused(at, "is not an image without a tag, or a path with /* behind it")
 
 
-def _is_pattern(image: str) -> bool:
+_BARE_NAMES: Final = 36
+"""The first minor version that does not complete a name without a registry."""
+
+
+def _is_pattern(image: str, minor: int) -> bool:
     before, star, rest = image.partition("*")
     if image.strip() != image or not image:
         return False
     # The only wildcard is a whole last part.
     if star:
         return not rest and before.endswith("/") and before != "/"
-    # A name without a registry is completed to docker.io, so it is another one than the one here.
+    # A name without a registry was completed to docker.io, so it was another one than the one here.
     first = image.partition("/")[0]
-    known = "/" in image and ("." in first or ":" in first or first == "localhost")
+    known = minor >= _BARE_NAMES or (
+        "/" in image and ("." in first or ":" in first or first == "localhost")
+    )
     return len(image) <= _LONGEST_IMAGE and known and re.fullmatch(_IMAGE, image) is not None
 
 

@@ -105,6 +105,10 @@ def _found(whole: dict[str, Any], path: str) -> tuple[Any, str]:
     return at, parts[-1]
 
 
+_LONGEST_INDEX: Final = 18
+"""Digits of an index that are looked at."""
+
+
 def _index(items: list[Any], part: str, *, beyond: int = 0) -> int:
     """Return an index into a list; a negative one counts from the end.
 
@@ -112,10 +116,12 @@ def _index(items: list[Any], part: str, *, beyond: int = 0) -> int:
         PatchError: The list has no such item.
         UnknownError: Whether it has one depends on the machine.
     """
-    try:
-        index = int(part)
-    except ValueError:
-        raise PatchError(f"{part!r} is not a place in a list") from None
+    # By strconv.Atoi: a sign and zeros in front, but no blanks, underscores or digits of other scripts.
+    digits = part[1:] if part[:1] in ("+", "-") else part
+    if not (digits.isascii() and digits.isdecimal()):
+        raise PatchError(f"{part!r} is not a place in a list")
+    # The library compares it with the length: a longer number is beyond every list.
+    index = int(part[:_LONGEST_INDEX])
     # A negative index counts from an end that is not known.
     if isinstance(items, Open) and (index < 0 or index >= len(items)):
         raise UnknownError
@@ -228,11 +234,28 @@ def _get(whole: dict[str, Any], path: str) -> Any:
 def _test(whole: dict[str, Any], operation: Mapping[str, Any]) -> None:
     path = _pointer(operation)
     found = whole[""] if path == "" else _get(whole, path)
+    given = operation.get("value")
     # Neither equal nor different: the machine fills the value in later.
-    if _is_unknown(found):
+    if _is_unknown(found) and _kind(found) is _kind(given):
         raise UnknownError
-    if found != operation.get("value"):
+    if not _is_equal(found, given):
         raise PatchError(f"{path} has another value")
+
+
+def _kind(value: Any) -> type:
+    """A type that two values must share to be equal in JSON."""
+    return next((each for each in (dict, list, str, bool) if isinstance(value, each)), float)
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    # Not ==, to which True is 1.
+    if _kind(one) is not _kind(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_is_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_is_equal, one, other))
+    return bool(one == other)
 
 
 _OPERATIONS: Final[dict[Any, Callable[[dict[str, Any], Mapping[str, Any]], None]]] = {
@@ -314,10 +337,19 @@ def _strategic(
             return {}
     # Written by kubectl for unions such as a deployment's strategy; people may copy it.
     retained = patch.pop("$retainKeys", None)
+    if retained is not None and not isinstance(retained, list):
+        raise PatchError("$retainKeys is a list of names")
     for name, value in patch.items():
-        if name.startswith(("$setElementOrder/", "$deleteFromPrimitiveList/")):
-            continue  # they order and shorten lists, and refuse little
         at = f"{path}.{name}" if path else name
+        directive, slash, list_ = name.partition("/")
+        if slash and directive in ("$setElementOrder", "$deleteFromPrimitiveList"):
+            # They order and shorten lists.
+            maps = directive == "$setElementOrder" and list_ in keys
+            if not isinstance(value, list) or (
+                maps and not all(isinstance(each, dict) for each in value)
+            ):
+                raise PatchError(f"{at} is a list{' of maps' if maps else ''}")
+            continue
         there = document.get(name)
         if value is None:
             document.pop(name, None)

@@ -122,9 +122,10 @@ def is_on(name: str, program: str, minor: int, given: Mapping[str, Any]) -> bool
         return bool(given[name])
     found = state(name, program, minor)
     if found:
-        # AllAlpha and AllBeta switch whole stages on; a gate that is named itself has the last
-        # word, and was looked at above.
-        return found.startswith("+") or given.get(_stage(name, program, minor)) is True
+        # AllAlpha and AllBeta switch whole stages on or off; a gate that is named itself has the
+        # last word, and was looked at above.
+        stage = given.get(_stage(name, program, minor))
+        return stage if isinstance(stage, bool) and "=" not in found else found.startswith("+")
     entry = upstream.names()["gates"][_owner(program)].get(name)
     return entry is None or _has_gone(entry, minor)
 

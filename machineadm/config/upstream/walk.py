@@ -221,6 +221,8 @@ def _wrong_integer(value: object, bits: int) -> str:
 
 
 def _what(value: object) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return "a boolean"
     if isinstance(value, (int, float)):

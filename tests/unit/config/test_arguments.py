@@ -362,6 +362,19 @@ def test_a_cloud_of_the_api_server_is_none_that_is_compiled_in_no_more() -> None
     assert of_values("kube-apiserver", ("cloud-provider", "external"), gates, minor=30) != []
 
 
+def test_options_of_the_topology_manager_are_one_pair_up_to_1_30() -> None:
+    name = "topology-manager-policy-options"
+
+    for minor in (29, 30):
+        assert of_values("kubelet", (name, ""), minor=minor) == ["[0].value"]
+        assert of_values("kubelet", (name, "prefer-closest-numa-nodes"), minor=minor) == [
+            "[0].value"
+        ]
+    for minor in (29, 30, 31, 37):
+        assert of_values("kubelet", (name, "prefer-closest-numa-nodes=true"), minor=minor) == []
+    assert of_values("kubelet", (name, ""), minor=31) == []
+
+
 def test_a_proxy_of_etcd_is_on_off_or_readonly() -> None:
     """etcd 3.6 has none any more."""
     assert of_values("etcd", ("proxy", "//a:"), minor=30) == ["[0].value"]

@@ -239,6 +239,43 @@ def test_amounts_and_lengths_of_time_are_those_that_kubernetes_reads() -> None:
             assert (duration_seconds(text) is not None) == (time.fullmatch(text) is not None), text
 
 
+def test_a_whole_stage_of_gates_can_be_turned_off() -> None:
+    given = {
+        "apiVersion": KUBELET["apiVersion"],
+        "kind": "KubeletConfiguration",
+        "shutdownGracePeriod": "30s",
+    }
+    off = {"featureGates": {"AllBeta": False}}
+    on = {
+        "featureGates": {
+            "AllBeta": False,
+            "GracefulNodeShutdown": True,
+            "GracefulNodeShutdownBasedOnPodPriority": True,
+        }
+    }
+
+    assert said(given, "KubeletConfiguration", 34) == []
+    assert [path for path, _message in said(given | off, "KubeletConfiguration", 34)] == [
+        "shutdownGracePeriod"
+    ]
+    assert said(given | on, "KubeletConfiguration", 34) == []
+
+
+def test_an_image_is_collected_at_an_age_above_the_least_one_even_where_that_is_the_usual() -> None:
+    for least in ({}, {"imageMinimumGCAge": "0s"}):
+        for most, right in (("2m", False), ("2m1s", True), ("0s", True)):
+            told = said(KUBELET | {"imageMaximumGCAge": most, **least}, "KubeletConfiguration")
+            assert (told == []) == right, (least, most)
+
+
+def test_an_image_has_a_registry_up_to_1_35() -> None:
+    policy = {"imagePullCredentialsVerificationPolicy": "NeverVerifyAllowlistedImages"}
+    for image, first in (("a", 36), ("library/a", 36), ("registry.example.com/a", 35)):
+        given = KUBELET | policy | {"preloadedImagesVerificationAllowlist": [image]}
+        for minor in (35, 36, 37):
+            assert (said(given, "KubeletConfiguration", minor) == []) == (minor >= first), image
+
+
 def test_a_length_of_time_is_one_that_go_can_count() -> None:
     longest, longer = "2562047h47m16.8s", "2562048h"
 

@@ -15,7 +15,9 @@ from machineadm.config.rules.patching import (
     Unknown,
     UnknownError,
     apply,
+    json_patch,
     misfit_of,
+    strategic,
 )
 from machineadm.config.validation import check
 from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR
@@ -89,6 +91,56 @@ def test_a_json_patch_that_does_not_apply_is_told_by_its_operation(patch: Any, w
         apply({"l": [1, 2]}, "json", [patch])
 
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "right"),
+    [
+        ("/spec/containers/00/name", "a", True),
+        ("/spec/containers/+0/name", "a", True),
+        ("/spec/containers/-1/name", "a", True),
+        ("/spec/containers/0 /name", "a", False),
+        ("/spec/containers/\u0660/name", "a", False),
+        ("/spec/containers/0_0/name", "a", False),
+        ("/spec/containers/" + "9" * 5000, "a", False),
+        ("/spec/hostNetwork", True, True),
+        ("/spec/hostNetwork", 1, False),
+        ("/spec/priority", 1, True),
+        ("/spec/priority", True, False),
+        ("/spec/priority", "1", False),
+        ("", "a", False),
+    ],
+)
+def test_a_place_and_a_value_are_compared_as_go_does(path: str, value: object, right: bool) -> None:
+    document = {
+        "spec": {
+            "containers": [{"name": "a"}],
+            "hostNetwork": True,
+            "priority": 1,
+            "image": Unknown(""),
+        }
+    }
+    operation = [{"op": "test", "path": path, "value": value}]
+
+    if right:
+        assert json_patch(document, operation) == document
+    else:
+        with pytest.raises(PatchError):
+            json_patch(document, operation)
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"spec": {"$retainKeys": "containers"}},
+        {"spec": {"$setElementOrder/volumes": ["a"]}},
+        {"spec": {"$setElementOrder/volumes": {"name": "a"}}},
+        {"metadata": {"$deleteFromPrimitiveList/finalizers": "a"}},
+    ],
+)
+def test_a_directive_is_of_the_form_that_its_reader_wants(patch: dict[str, Any]) -> None:
+    with pytest.raises(PatchError):
+        strategic(POD, patch)
 
 
 def test_of_what_a_machine_decides_nothing_is_said() -> None:
