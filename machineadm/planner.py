@@ -82,6 +82,9 @@ def plan(
             machine_id=facts.machine_id,
             boot_id=facts.boot_id,
         )
+    # Of the machine itself: an image that is a member would have every machine be the same one.
+    if mode == "provisioning":
+        prepared += _domain(machine, waiting)
     before = _commands(machine.commands.pre_kubeadm, Phase.PRE_KUBEADM, node)
     joining: tuple[Step, ...] = ()
     emptied: tuple[str, ...] = ()
@@ -212,6 +215,7 @@ def _prepare(
 
 _KUBEADM: Final = "kubeadm/config"
 _RUNTIME: Final = "containerd/later"
+_DOMAIN: Final = "domain/later"
 
 
 def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
@@ -235,6 +239,8 @@ def _awaiting(configuration: Configuration) -> dict[str, tuple[str, ...]]:
                 name = "trust/later"
             elif reference.path.startswith("spec.machine.linuxConfiguration.packageRepositories["):
                 name = "packages/later"
+            elif reference.path.startswith("spec.machine.linuxConfiguration.domainJoin."):
+                name = _DOMAIN
             # Commands do not run below another root anyway.
             elif reference.path.startswith("spec.machine.commands."):
                 continue
@@ -352,6 +358,17 @@ def _commands(
     from machineadm.steps.commands import plan_commands
 
     return plan_commands(commands, phase, node)
+
+
+def _domain(machine: MachineConfig, waiting: dict[str, tuple[str, ...]]) -> tuple[Step, ...]:
+    linux = machine.linux_configuration
+    if linux is None or linux.domain_join is None:
+        return ()
+    if _DOMAIN in waiting:
+        return (_await(waiting, _DOMAIN, Phase.PREPARE),)
+    from machineadm.steps.domain import plan_domain
+
+    return plan_domain(linux.domain_join)
 
 
 def _compliance(machine: MachineConfig) -> tuple[Step, ...]:

@@ -24,6 +24,7 @@ from machineadm.host.ports import Host
 from tests.checkpoint import Checkpoint
 from tests.fakes.blocks import FakeBlocks
 from tests.fakes.containerd import FakeContainerd
+from tests.fakes.domain import FakeDomain
 from tests.fakes.host import FakeHost, FakeProviders
 from tests.fakes.images import DIGEST, FakeImages
 from tests.fakes.killing import Killed, Reaper, watched
@@ -36,7 +37,7 @@ EXAMPLES = sorted(Path("examples").glob("*.yaml"))
 CASES = sorted(Path("tests/cases").glob("*/*/in.yaml"))
 _VOLATILE = ("/run/cluster-api/", "/proc/")
 _USERS = ("nobody", "etcd", "backup")
-_MAY_BE_REPEATED = ("kubeadm", "systemctl", "dpkg", "apt-get", "apt-mark", "zypper", "dnf")
+_MAY_BE_REPEATED = ("kubeadm", "systemctl", "dpkg", "apt-get", "apt-mark", "zypper", "dnf", "adcli")
 """What a step runs that looks at the machine each time: all of the step that was cut off is repeated."""
 
 DRAWN = 200
@@ -91,6 +92,8 @@ class Subject:
         host.commands.on("timedatectl", output="yes\n")
         if "containerRuntime:" in text:
             FakeContainerd(host)
+        if "domainJoin:" in text:
+            FakeDomain(host)
         if "selinux:" in text:
             host.put("/etc/selinux/config", "SELINUX=permissive\nSELINUXTYPE=targeted\n")
             host.put("/sys/fs/selinux/enforce", "0")

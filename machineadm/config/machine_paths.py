@@ -27,6 +27,13 @@ CHRONY: Final = {
 """Where distributions have chrony's configuration (Debian and its kin; the others), and our file for each."""
 # Debian's and its kin's update-grub reads *.cfg of this directory after /etc/default/grub.
 GRUB: Final = "/etc/default/grub.d/90-machineadm.cfg"
+# Where Fedora's and Debian's own includes are; sssd reads conf.d by itself.
+KRB5_CONF: Final = "/etc/krb5.conf"
+KRB5: Final = "/etc/krb5.conf.d/90-machineadm.conf"
+SSSD: Final = "/etc/sssd/conf.d/90-machineadm.conf"
+KEYTAB: Final = "/etc/krb5.keytab"
+"""MIT Kerberos' own default."""
+
 FSTAB: Final = "/etc/fstab"
 SUDOERS: Final = "/etc/sudoers.d/90-machineadm"
 

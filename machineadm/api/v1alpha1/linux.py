@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
@@ -44,10 +43,6 @@ class LinuxConfiguration(ApiStruct, frozen=True, kw_only=True):
     """The operating system of a Linux machine."""
 
     one_of: ClassVar[tuple[OneOf, ...]] = (at_most_one("hostname", "hostnameFrom"),)
-
-    not_built: ClassVar[Mapping[str, str]] = {
-        "domainJoin": "run `realm join` or `adcli join` in commands.preKubeadm",
-    }
 
     hostname: MachineName | None = None
     """Host name, now and at later boots. Absent: left as it is."""

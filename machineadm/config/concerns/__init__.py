@@ -48,6 +48,8 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "archives": ("machine.linuxConfiguration.archives",),
     "files": ("machine.files",),
+    # After the clock, the resolver and packages: it needs all three.
+    "domain": ("machine.linuxConfiguration.domainJoin",),
     # After packages and files: a unit is started when it is written, and its program must be there.
     "units": ("machine.linuxConfiguration.systemdUnits",),
     "containerd": ("machine.containerRuntime",),
@@ -71,10 +73,7 @@ CONCERNS: Final[dict[str, tuple[str, ...]]] = {
 }
 """The concerns that are built, in the planner's order, and the fields below spec that ask for each."""
 
-NOT_BUILT: Final = (
-    "domain",
-    "windows",
-)
+NOT_BUILT: Final = ("windows",)
 """The concerns that have only types yet: a configuration that uses one is refused (MA1401)."""
 
 

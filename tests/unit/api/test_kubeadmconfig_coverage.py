@@ -154,7 +154,8 @@ def page() -> str:
 def test_what_this_release_refuses_is_marked() -> None:
     assert not refused("machine.linuxConfiguration.ntp.servers[]")
     assert not refused("machine.linuxConfiguration.users[].name")
-    assert refused("machine.linuxConfiguration.domainJoin")
+    assert not refused("machine.linuxConfiguration.domainJoin")
+    assert refused("machine.windowsConfiguration")
     assert not refused("machine.files[].path")
     assert not refused("machine.linuxConfiguration.sysctls{}")
 
