@@ -61,11 +61,18 @@ bounded() {
   if have timeout; then exec timeout "$left" "$@"; else exec "$@"; fi
 }
 
-# Waits for the program in the background and sets rc: a shell heeds a signal while it waits, not while a program runs before it.
+# Waits for the program in the background and sets rc: a shell heeds a signal while it waits, not while a program runs before
+# it. Before the program `busy` is set: a signal that comes before its number is known must not leave it behind.
 waited() {
   child=$!
+  [ -z "$stop" ] || kill "$child" 2>/dev/null || :
   wait "$child" || rc=$?
-  child=''
+  if [ "$stop" ]; then
+    # The signal ended the first wait. What the program writes must not come after the cleaning up.
+    wait "$child" 2>/dev/null || :
+    exit 143
+  fi
+  child='' busy=''
 }
 
 # URL FILE BLOCKS: one request, no redirect followed; sets status and next. URL and headers may be secret: they are no
@@ -81,6 +88,7 @@ once() {
   : >"$2" || refuse MA1911 never "cannot write to $2" || return 1
   case $tool in
   curl)
+    busy=1
     {
       printf '%s\n' silent show-error globoff 'connect-timeout = 15' "max-time = $left" 'speed-limit = 100' \
         "speed-time = $STALL" 'write-out = "%{http_code} %{redirect_url}"'
@@ -107,6 +115,7 @@ once() {
         # CA_BUNDLE]
         :
     } >"$work/wgetrc" && printf '%s\n' "$1" >"$work/url" || refuse MA1911 never "cannot write to $work" || return 1
+    busy=1
     (bounded "$3" wget --config="$work/wgetrc" -O "$2" -i "$work/url") 2>"$work/said" &
     waited
     rm -f "$work/wgetrc" "$work/url"
@@ -120,6 +129,7 @@ once() {
     ;;
   # With -T that of busybox 1.35 crashes when an answer is an error.
   busybox)
+    busy=1
     (bounded "$3" wget -q -O "$2" "$1") 2>"$work/said" &
     waited
     ;;
@@ -229,9 +239,9 @@ for name in http_proxy https_proxy no_proxy; do
   [ -z "$value" ] || export "$name=$value"
 done
 
-END=$(($(seconds) + BUDGET)) file='' work='' child=''
+END=$(($(seconds) + BUDGET)) file='' work='' child='' busy='' stop=''
 trap 'rm -rf "$work" "$file"' EXIT
-trap '[ -z "$child" ] || { kill "$child"; wait "$child"; } 2>/dev/null || :; exit 143' HUP INT TERM
+trap '[ "$busy" ] || exit 143; stop=1; [ -z "$child" ] || kill "$child" 2>/dev/null || :' HUP INT TERM
 
 mkdir -p "$RUN/machineadm" || fail MA1911 "cannot write to $RUN/machineadm"
 work=$(mktemp -d "$RUN/machineadm/fetch.XXXXXX") || fail MA1911 "cannot write to $RUN/machineadm"
@@ -322,6 +332,7 @@ while [ -n "$todo" ]; do
   todo=$rest
   [ $(($(seconds) + pause)) -lt "$END" ] || break
   if [ -n "$todo" ]; then
+    busy=1
     sleep "$pause" &
     waited
   fi

@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 CACHE = Path(os.environ.get("MACHINEADM_CACHE") or Path.home() / ".cache/machineadm")
 # How this machine reaches the package index; a root has nothing of it.
-INDEX_FILES = ("/etc/pip.conf", "/etc/resolv.conf", "/etc/ssl/certs/ca-certificates.crt")
+INDEX_FILES = (
+    "/etc/hosts",
+    "/etc/pip.conf",
+    "/etc/resolv.conf",
+    "/etc/ssl/certs/ca-certificates.crt",
+)
 INDEX_VARIABLES = (
     "PIP_INDEX_URL",
     "PIP_CERT",

@@ -112,7 +112,11 @@ def test_a_plugin_that_dies_in_a_call_fails_that_call_and_all_after_it(plugin: s
             assert caught.value.status is Status.UNAVAILABLE
 
 
-def test_a_running_plugin_is_reattached_and_ended_by_its_number(plugin: str) -> None:
+def test_a_running_plugin_is_reattached_and_ended_by_its_number(
+    plugin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A busy machine may need more than two seconds to end it.
+    monkeypatch.setattr("machineadm.plugins.launch.running.GRACE", 60.0)
     with driven(plugin, mtls=False) as one, Host() as other:
         address = one.plugin.running.connection.address
         again = other.reattach(Reattach(name="again", address=address, pid=one.plugin.pid))
@@ -120,7 +124,7 @@ def test_a_running_plugin_is_reattached_and_ended_by_its_number(plugin: str) -> 
         again.end()
         process = one.plugin.running.process
         assert process is not None
-        assert one.plugin.wait(5) == 0
+        assert one.plugin.wait(60) == 0
 
 
 def test_a_plugin_that_is_debugged_is_never_ended(plugin: str) -> None:
