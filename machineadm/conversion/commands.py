@@ -61,11 +61,11 @@ class _List(Struct, kw_only=True):
         return "\n".join(entry for _, entry in self.entries)
 
 
-def substituted(view: View | None, document: str) -> Kubeadm:
+def substituted(view: View | None, document: str, *, joins: bool) -> Kubeadm:
     """What commands before kubeadm put into its file; asked for before anything of that file is converted."""
     # First of all: whether ${COREOS_...} in a field of kubeadm is a reference depends on these
     # commands.
-    return into_kubeadm([text for _, text in _entries(view)], document)
+    return into_kubeadm([text for _, text in _entries(view)], document, joins=joins)
 
 
 def convert(
@@ -92,12 +92,14 @@ def convert(
     found = Typed() if setting.windows else typed(texts, setting.machine, taken)
     for index, note in kubeadm.typed.items():
         before.entries[index][0].converted("kubernetes", f"was {note}")
+    for index, to in kubeadm.appended.items():
+        before.entries[index][0].converted(to, "was a document appended to kubeadm's file")
     # Commands that file_idioms understood: their file and they are one field together.
     found.typed |= known
     for index, (to, note) in found.typed.items():
         before.entries[index][0].converted(to, f"was {note}")
     # What is a field now must not run as well: it would do the same thing a second time, later.
-    gone = kubeadm.typed.keys() | found.typed.keys()
+    gone = kubeadm.typed.keys() | kubeadm.appended.keys() | found.typed.keys()
     # Only now: places in the account are those of the list as it was written.
     before.entries = [one for index, one in enumerate(before.entries) if index not in gone]
     remarks: dict[str, tuple[str, ...]] = {}

@@ -22,6 +22,9 @@ _CONFIG: Final = f"{_CONTAINERD}/config.toml"
 # containerd's word for what a host may be asked for; others end in an error of its own.
 _RIGHTS: Final = ("pull", "resolve", "push")
 _HOSTS: Final = rf"{_CONTAINERD}/certs\.d/([^/]+)/hosts\.toml"
+_TRUST: Final = ("ca", "client", "skip_verify", "header")
+"""How a host is trusted, and what it is shown."""
+
 _PROXY_TARGETS: Final = {"containerd": "containerRuntime", "kubelet": "kubelet"}
 # Drop-ins below /etc only: below /usr/lib they come with a package.
 _PROXY_PATH: Final = r"/etc/systemd/system/(containerd|kubelet)\.service\.d/[^/]+\.conf"
@@ -378,11 +381,12 @@ def _registries(files: Sequence[_File], commands: Sequence[str], found: Typed) -
     hosts: list[_File] = []
     authorities: set[str] = set()
     reached: dict[str, dict[str, Any]] = {}
+    asked: list[tuple[str, dict[str, Any]]] = []
     for file in files:
         host = re.fullmatch(_HOSTS, file.path)
         if host is None:
             continue
-        entry = _registry(host[1], file.content, by_path, authorities, reached)
+        entry = _registry(host[1], file.content, by_path, authorities, reached, asked)
         # All or nothing: half of the registries as fields and half as files would be two owners of
         # one directory.
         if entry is None:
@@ -390,6 +394,16 @@ def _registries(files: Sequence[_File], commands: Sequence[str], found: Typed) -
         entries.append(entry)
         hosts.append(file)
     if not entries or len({one["host"] for one in entries}) != len(entries):
+        return
+    # Ours are by host: one that is reached so in one file and otherwise in another stays in files.
+    if any(own != reached.get(name, {}) for name, own in asked):
+        return
+    # What others may read, or a command names, is not taken away; a field may have it already.
+    gone = {file.path for file in files if not file.command and file.at in found.files}
+    if any(
+        path not in gone and (not path.startswith(_CONTAINERD) or path in "\n".join(commands))
+        for path in authorities
+    ):
         return
     # A mirror with TLS or a login of its own is a registry here, whose own hold for its mirrors, too.
     for name, own in reached.items():
@@ -431,9 +445,16 @@ def _registry(
     files: dict[str, _File],
     authorities: set[str],
     reached: dict[str, dict[str, Any]],
+    asked: list[tuple[str, dict[str, Any]]],
 ) -> dict[str, Any] | None:
     tables = _toml(content)
-    if tables is None or tables.keys() - {"server", "host"}:
+    if tables is None or tables.keys() - {"server", "host", *_TRUST}:
+        return None
+    # What stands above the hosts is for the registry itself, where none of them answers.
+    itself = _own(tables, files, authorities)
+    if itself is None or (itself and name == "_default"):
+        return None
+    if itself and reached.setdefault(name, itself) != itself:
         return None
     # containerd's default, where hosts.toml names none.
     server = str(tables.get("server", f"https://{name}"))
@@ -448,14 +469,14 @@ def _registry(
     for url, given in hosts.items():
         if not isinstance(given, dict):
             return None
-        # What our field cannot say (other headers, client certificates by path) keeps the whole
+        # What our field cannot say (other headers, certificates that are elsewhere) keeps the whole
         # file a file.
-        if given.keys() - {"capabilities", "override_path", "ca", "skip_verify", "header"}:
+        if given.keys() - {"capabilities", "override_path", *_TRUST}:
             return None
-        tls, login = _tls(given, files, authorities), _login(given.get("header", {}))
-        if tls is None or login is None or not re.fullmatch(r"https?://[^\s@]+", url):
+        own = _own(given, files, authorities)
+        if own is None or not re.fullmatch(r"https?://[^\s@]+", url):
             return None
-        own = {name: part for name, part in (("tls", tls), ("auth", login)) if part}
+        asked.append((_host(url), own))
         if own and reached.setdefault(_host(url), own) != own:
             return None
         mirror: dict[str, Any] = {"url": url}
@@ -474,20 +495,48 @@ def _host(url: str) -> str:
     return re.sub(r"^https?://|/.*$", "", url)
 
 
+def _own(
+    given: dict[str, Any], files: dict[str, _File], authorities: set[str]
+) -> dict[str, Any] | None:
+    tls, login = _tls(given, files, authorities), _login(given.get("header", {}))
+    if tls is None or login is None:
+        return None
+    return {name: part for name, part in (("tls", tls), ("auth", login)) if part}
+
+
 def _tls(
     given: dict[str, Any], files: dict[str, _File], authorities: set[str]
 ) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     if given.get("skip_verify"):
         found["insecureSkipVerify"] = True
-    path = given.get("ca")
-    if path is not None:
-        # The certificate must be known whole, since our field has its text and not a path.
-        if not isinstance(path, str) or path not in files or files[path].command:
+    from machineadm.config.rules.pem import PRIVATE_KEY, certificates_problem, pem_problem
+
+    ca, client = given.get("ca"), given.get("client")
+    if ca is not None:
+        texts = _texts(ca if isinstance(ca, list) else [ca], files, authorities)
+        # What is not PEM is refused in our field, and nobody's matter in a file.
+        if not texts or any(map(certificates_problem, texts)):
             return None
-        found["ca"] = files[path].content.strip() + "\n"
-        authorities.add(path)
+        found["ca"] = "".join(texts)
+    if client is not None:
+        # One pair in a list: containerd takes other forms for certificates that hold their key.
+        pair = client[0] if isinstance(client, list) and len(client) == 1 else None
+        texts = _texts(pair, files, authorities) if isinstance(pair, list) else []
+        if len(texts) != 2 or certificates_problem(texts[0]):
+            return None
+        if pem_problem(texts[1], PRIVATE_KEY, what="a private key", single=True):
+            return None
+        found["cert"], found["key"] = texts
     return found
+
+
+def _texts(paths: list[Any], files: dict[str, _File], authorities: set[str]) -> list[str]:
+    # They must be known whole, since our fields have their text and not a path.
+    if not all(isinstance(one, str) and one in files and not files[one].command for one in paths):
+        return []
+    authorities.update(paths)
+    return [files[one].content.strip() + "\n" for one in paths]
 
 
 def _login(header: Any) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -28,6 +28,15 @@ READS_KUBEADM: Final = (
     "take the value from a variable instead (`env`, MACHINEADM_ROLE, MACHINEADM_NODE_NAME), and remove `commands.kubeadmFile`",
 )
 KUBEADM_FILES: Final = (*INIT_FILES, *JOIN_FILES, IGNITION_FILE)
+
+_INTO: Final = "|".join(map(re.escape, (*INIT_FILES, IGNITION_FILE)))
+# A here-document behind kubeadm's own documents, which kubeadm reads beside them.
+_APPENDED: Final = rf"(?:cat\s*<<\s*(['\"]?)(\w+)\1\s*(?:>>|\|\s*(?:sudo\s+)?tee\s+-a)\s*(?:{_INTO})(?:\s*>\s*/dev/null)?|cat\s*>>\s*(?:{_INTO})\s*<<\s*(['\"]?)(\w+)\3)\n(---\n.*\n)(?:\2|\4)\s*"
+_COMPONENTS: Final = {
+    "KubeletConfiguration": ("kubelet.config.k8s.io/v1beta1", "kubernetes.cluster.kubelet"),
+    "KubeProxyConfiguration": ("kubeproxy.config.k8s.io/v1alpha1", "kubernetes.cluster.proxyAddon"),
+}
+"""What kubeadm reads there beside its own kinds: version, and the field of ours."""
 
 _METADATA: Final = r"\$?\$\{?((?:COREOS|AFTERBURN)_[A-Z0-9_]+)\}?"
 """A variable of the files that Afterburn and Flatcar write."""
@@ -73,6 +82,12 @@ class Kubeadm(Struct, frozen=True, kw_only=True):
     typed: dict[int, str] = {}
     """The commands that do it, by their place, and what they were."""
 
+    appended: dict[int, str] = {}
+    """The commands that append documents, by their place, and the field of ours."""
+
+    components: dict[str, dict[str, Any]] = {}
+    """These documents, by their kind."""
+
 
 class Typed(Struct, kw_only=True):
     """What commands do that is a field of ours."""
@@ -87,18 +102,27 @@ class Typed(Struct, kw_only=True):
     sysctls: dict[str, str] = {}
 
 
-def into_kubeadm(commands: Sequence[str], document: str) -> Kubeadm:
+def into_kubeadm(commands: Sequence[str], document: str, *, joins: bool) -> Kubeadm:
     """Find what commands put into kubeadm's file before kubeadm reads it.
 
     Args:
         commands: Those before kubeadm.
         document: The text that they stand in, where the variables are referred to.
+        joins: The machine only ever joins, and kubeadm is given another file.
     """
     variables: dict[str, str] = {}
     typed: dict[int, str] = {}
+    appended: dict[int, str] = {}
+    components: dict[str, dict[str, Any]] = {}
     substituted = False
     for index, command in enumerate(commands):
         stripped = command.strip()
+        documents = {} if joins else _appended(stripped)
+        # One document of a kind: which of two kubeadm takes is no field of ours.
+        if documents and not documents.keys() & components.keys():
+            components |= documents
+            appended[index] = ", ".join(_COMPONENTS[kind][1] for kind in documents)
+            continue
         # A move alone is understood only together with an envsubst.
         if re.fullmatch(_ENVSUBST, stripped) or re.fullmatch(_MOVE, stripped):
             substituted = substituted or "envsubst" in stripped
@@ -118,8 +142,30 @@ def into_kubeadm(commands: Sequence[str], document: str) -> Kubeadm:
             variables.setdefault(found[1], f"env.{found[1]}")
     # Variables that nothing puts into the file are for the commands, and stay theirs.
     elif typed and not any(name.startswith("@@") for name in variables):
-        return Kubeadm(variables={}, typed={})
-    return Kubeadm(variables=variables, typed=typed)
+        variables, typed = {}, {}
+    return Kubeadm(variables=variables, typed=typed, appended=appended, components=components)
+
+
+def _appended(command: str) -> dict[str, dict[str, Any]]:
+    """The documents that a command appends to kubeadm's file, by their kind; none where it does more than that."""
+    from machineadm.documents.decoding import read_values
+
+    here = re.fullmatch(_APPENDED, command, re.DOTALL)
+    # Unquoted, the shell would expand these; Jinja has been at both.
+    if here is None or re.search(r"[$`\\]|\{\{", here[5]):
+        return {}
+    documents, refusal = read_values(here[5])
+    found: dict[str, dict[str, Any]] = {}
+    for one in documents:
+        kind = one.get("kind") if isinstance(one, dict) else None
+        if not isinstance(kind, str) or kind not in _COMPONENTS or kind in found:
+            return {}
+        if one.get("apiVersion") != _COMPONENTS[kind][0]:
+            return {}
+        found[kind] = {
+            name: value for name, value in one.items() if name not in ("apiVersion", "kind")
+        }
+    return {} if refusal else found
 
 
 def metadata_of(script: str) -> tuple[str, ...]:

@@ -61,7 +61,9 @@ def convert(
     """
     setting = _setting(spec, document, setting, role)
     # Before any field, since it decides what a text in kubeadm's file means.
-    substituted = commands.substituted(spec.get("preKubeadmCommands"), document)
+    substituted = commands.substituted(
+        spec.get("preKubeadmCommands"), document, joins=setting.worker
+    )
     machine = Machine(jinja=not setting.ignition, variables=substituted.variables)
     setting = replace(setting, machine=machine)
     remarks: dict[str, tuple[str, ...]] = {}
@@ -69,6 +71,7 @@ def convert(
     out: dict[str, object] = {"machine": {}, "kubernetes": {}}
     _machine(spec, out, setting, substituted, remarks)
     _kubernetes(spec, out, setting, version)
+    _components(substituted, out)
     if setting.windows:
         _windows(out)
     return Draft(spec=_without_empty(out), remarks=remarks, setting=setting)
@@ -208,6 +211,17 @@ def _kubernetes(spec: View, out: dict[str, object], setting: Setting, version: s
     if retry is not None and boolean(retry, "") is not None:
         retry.nothing("Cluster API has removed it: kubeadm itself tries again")
     out["kubernetes"] = kubernetes
+
+
+def _components(substituted: Kubeadm, out: dict[str, object]) -> None:
+    """What commands appended to kubeadm's file, for the kubelets and the kube-proxies of the cluster."""
+    for kind, config in substituted.components.items():
+        if kind == "KubeletConfiguration":
+            put(out, "kubernetes.cluster.kubelet", config)
+            continue
+        # Our own field has it, and both would be refused as two words about one thing.
+        put(out, "kubernetes.cluster.proxyAddon.mode", config.pop("mode", None) or None)
+        put(out, "kubernetes.cluster.proxyAddon.config", config)
 
 
 def _host_name(out: dict[str, object]) -> object:

@@ -26,6 +26,7 @@ OWN_PATHS = ("/run/kubeadm/kubeadm", "/run/cluster-api/", "/etc/kubeadm.")
 _DURATION = r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+"
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _ROLE_THERE = r"(?:\[\[? |test )-[efrs] [\"']?(/run/kubeadm/kubeadm\.yaml|/tmp/kubeadm\.yaml|/run/kubeadm/kubeadm-join-config\.yaml|/tmp/kubeadm-join-config\.yaml)[\"']?(?: \]\]?)?"
+_APPENDED_THERE = r"cat\s*<<\s*(['\"]?)(\w+)\1\s*>>\s*/run/kubeadm/kubeadm\.yaml\n(---\n.*\n)\2"
 _ROLE_HERE = r'(?:\[ |test )"\$MACHINEADM_ROLE" (=|!=) Initialize(?: \])?'
 
 
@@ -100,6 +101,15 @@ class _Theirs:
             if re.match("kubeadm (init|join) --config ", line)
         )
         self.before, self.after = data["runcmd"][:kubeadm], data["runcmd"][kubeadm + 1 :]
+        self.kubeadm += [
+            document
+            for line in self.before
+            if " init " in data["runcmd"][kubeadm]
+            for here in [re.fullmatch(_APPENDED_THERE, line.strip(), re.DOTALL)]
+            if here is not None
+            for document in yaml.safe_load_all(here[3])
+            if document
+        ]
         self.users = [
             {
                 "name": str(one["name"]),
@@ -364,7 +374,7 @@ def _is_field(path: str, content: str, ours: dict[str, Any]) -> bool:
         )
     if path.startswith("/etc/containerd/certs.d/"):
         authorities = [one.get("tls", {}).get("ca", "") for one in registries.values()]
-        return content.strip() in (one.strip() for one in authorities)
+        return any(content.strip() in one for one in authorities)
     if path.startswith("/etc/containerd/"):
         return bool(registries) and lines[1:] == ['config_path = "/etc/containerd/certs.d"']
     if re.match("/etc/(chrony|systemd/timesyncd)", path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -214,6 +215,53 @@ TYPED = {
 }
 
 
+CA = "/etc/containerd/certs.d/mirror.example.com/ca.crt"
+OTHER = "/etc/containerd/certs.d/mirror.example.com/other.crt"
+KEY = "/etc/containerd/certs.d/mirror.example.com/client.key"
+URL = {"url": "https://mirror.example.com", "capabilities": ["pull", "resolve"]}
+TRUSTED: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
+    "authorities in a list": (
+        {HOSTS: MIRROR + f'  ca = ["{CA}", "{OTHER}"]\n', CA: "@one", OTHER: "@two"},
+        [{"host": "docker.io", "mirrors": [URL]}, {"host": "mirror.example.com", "tls": {"ca": "@one@two"}}],
+    ),
+    "a certificate that the mirror is shown": (
+        {HOSTS: MIRROR + f'  client = [["{CA}", "{KEY}"]]\n', CA: "@one", KEY: "@key"},
+        [{"host": "docker.io", "mirrors": [URL]}, {"host": "mirror.example.com", "tls": {"cert": "@one", "key": "@key"}}],
+    ),
+    "the registry's own authority, above its mirrors": (
+        {HOSTS: f'ca = "{CA}"\nskip_verify = true\n{MIRROR}', CA: "@one"},
+        [{"host": "docker.io", "mirrors": [URL], "tls": {"insecureSkipVerify": True, "ca": "@one"}}],
+    ),
+    "the registry's own login, without a mirror": (
+        {HOSTS: '[header]\nauthorization = "Basic dTpw"\n'},
+        [{"host": "docker.io", "auth": {"username": "u", "password": "p"}}],
+    ),
+    "a registry and its mirror, each with its own": (
+        {HOSTS: f'ca = "{CA}"\n{MIRROR}  ca = "{OTHER}"\n', CA: "@one", OTHER: "@two"},
+        [
+            {"host": "docker.io", "mirrors": [URL], "tls": {"ca": "@one"}},
+            {"host": "mirror.example.com", "tls": {"ca": "@two"}},
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRUSTED)
+def test_how_a_registry_is_trusted_becomes_a_field(name: str) -> None:
+    texts = {f"@{one}": text_of(certificate(one)) for one in ("one", "two")}
+    # A sequence of nothing: what is looked at is that it is DER, and whole.
+    texts["@key"] = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"
+    filled = json.dumps(TRUSTED[name])
+    for sign, text in texts.items():
+        filled = filled.replace(sign, json.dumps(text)[1:-1])
+    files, expected = json.loads(filled)
+    found = machine(files, "systemctl restart containerd")
+
+    assert found.undecided == {}
+    assert found.spec["machine"]["containerRuntime"]["containerd"]["registries"] == expected
+    assert "files" not in found.spec["machine"]
+
+
 @pytest.mark.parametrize("name", TYPED)
 def test_it_becomes_a_field_and_the_account_says_what_it_was(name: str) -> None:
     files, lines, expected = TYPED[name]
@@ -343,6 +391,55 @@ STAYS = {
     ),
     "a registry whose authority is elsewhere": (
         {HOSTS: MIRROR + '  ca = "/etc/ssl/site.crt"\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a certificate whose key is elsewhere": (
+        {HOSTS: MIRROR + '  client = [["/a.crt", "/etc/ssl/a.key"]]\n', "/a.crt": "a"},
+        ("systemctl restart containerd",),
+    ),
+    "a certificate that holds its key": (
+        {HOSTS: MIRROR + '  client = "/a.pem"\n', "/a.pem": "a"},
+        ("systemctl restart containerd",),
+    ),
+    "a key that is not PEM": (
+        {HOSTS: MIRROR + f'  client = [["{CA}", "{KEY}"]]\n', CA: "@AUTHORITY", KEY: "a"},
+        ("systemctl restart containerd",),
+    ),
+    "two certificates": (
+        {HOSTS: MIRROR + '  client = [["/a", "/b"], ["/b", "/a"]]\n', "/a": "a", "/b": "b"},
+        ("systemctl restart containerd",),
+    ),
+    "an authority that is not PEM": (
+        {HOSTS: MIRROR + f'  ca = "{CA}"\n', CA: "a"},
+        ("systemctl restart containerd",),
+    ),
+    "an authority that all programs read": (
+        {HOSTS: MIRROR + f'  ca = "{ANCHOR}"\n', ANCHOR: "@AUTHORITY"},
+        ("systemctl restart containerd",),
+    ),
+    "an authority that a command copies": (
+        {HOSTS: MIRROR + f'  ca = "{CA}"\n', CA: "@AUTHORITY"},
+        (f"cp {CA} /etc/ssl/", "systemctl restart containerd"),
+    ),
+    "a certificate for all registries": (
+        {HOSTS.replace("docker.io", "_default"): "skip_verify = true\n" + MIRROR},
+        ("systemctl restart containerd",),
+    ),
+    "rights of the registry itself": (
+        {HOSTS: 'capabilities = ["pull"]\n' + MIRROR},
+        ("systemctl restart containerd",),
+    ),
+    "a time limit": (
+        {HOSTS: MIRROR + '  dial_timeout = "1s"\n'},
+        ("systemctl restart containerd",),
+    ),
+    "a mirror that is trusted in one file and not in another": (
+        {
+            HOSTS: MIRROR + "  skip_verify = true\n",
+            HOSTS.replace("docker.io", "quay.io"): MIRROR.replace(
+                "registry-1.docker.io", "quay.io"
+            ),
+        },
         ("systemctl restart containerd",),
     ),
     "what is not TOML": ({HOSTS: "a b"}, ()),

@@ -357,3 +357,84 @@ def test_kube_vip_and_its_super_admin() -> None:
 
     assert found.undecided == {}
     assert found.script().count("MACHINEADM_ROLE") == 1
+
+
+PROXY = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+KUBELET = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+INTO = "/run/kubeadm/kubeadm.yaml"
+APPENDED = {
+    "quoted": f"cat <<'EOF' >> {INTO}\n---\n{PROXY}conntrack: {{maxPerCore: 0}}\nEOF\n",
+    "not quoted": f"cat <<EOF >>{INTO}\n---\n{PROXY}conntrack:\n  maxPerCore: 0\nEOF",
+    "the file first": f'cat >> {INTO} << "END"\n---\n{PROXY}conntrack: {{maxPerCore: 0}}\nEND',
+    "by tee": f"cat <<EOF | sudo tee -a {INTO} > /dev/null\n---\n{PROXY}conntrack: {{maxPerCore: 0}}\nEOF",
+    "where Cluster API once had it": f"cat <<EOF >> /tmp/kubeadm.yaml\n---\n{PROXY}conntrack: {{maxPerCore: 0}}\nEOF",
+}
+
+
+@pytest.mark.parametrize("name", APPENDED)
+def test_a_document_appended_to_kubeadms_file(name: str) -> None:
+    text = yaml.safe_dump({"preKubeadmCommands": [APPENDED[name], "echo a"]})
+    found = control_plane(text)
+
+    assert found.undecided == {}
+    assert found.spec["kubernetes"]["cluster"] == {
+        "proxyAddon": {"config": {"conntrack": {"maxPerCore": 0}}}
+    }
+    assert found.script() == "#!/bin/sh\necho a\n:\n"
+    leaf = found.leaf("preKubeadmCommands[0]")
+    assert (leaf.to, leaf.note) == (
+        "kubernetes.cluster.proxyAddon",
+        "was a document appended to kubeadm's file",
+    )
+
+
+def test_documents_appended_to_kubeadms_file_together_and_one_by_one() -> None:
+    both = f"cat <<EOF >> {INTO}\n---\n{PROXY}mode: ipvs\nipvs: {{strictARP: true}}\n---\n{KUBELET}maxPods: 50\nEOF"
+    for lines in (
+        [both],
+        [
+            *(
+                f"cat <<EOF >> {INTO}\n---{part}EOF"
+                for part in both.removesuffix("EOF").split("---")[1:]
+            )
+        ],
+    ):
+        cluster = control_plane(yaml.safe_dump({"preKubeadmCommands": lines})).spec["kubernetes"][
+            "cluster"
+        ]
+
+        assert cluster == {
+            "kubelet": {"maxPods": 50},
+            "proxyAddon": {"mode": "ipvs", "config": {"ipvs": {"strictARP": True}}},
+        }
+
+
+NOT_APPENDED = {
+    "a document that the shell fills in": f"cat <<EOF >> {INTO}\n---\n{PROXY}clusterCIDR: $CIDR\nEOF",
+    "a document that cloud-init fills in": f"cat <<EOF >> {INTO}\n---\n{PROXY}clusterCIDR: '{{{{ ds.a }}}}'\nEOF",
+    "the rest of another document": f"cat <<EOF >> {INTO}\nmode: ipvs\nEOF",
+    "a document of another kind": f"cat <<EOF >> {INTO}\n---\nkind: ClusterConfiguration\napiVersion: kubeadm.k8s.io/v1beta4\nEOF",
+    "a version of another release": f"cat <<EOF >> {INTO}\n---\n{PROXY.replace('v1alpha1', 'v1')}mode: ipvs\nEOF",
+    "one kind twice": f"cat <<EOF >> {INTO}\n---\n{PROXY}mode: ipvs\n---\n{PROXY}mode: iptables\nEOF",
+    "half a document": f"cat <<EOF >> {INTO}\n---\n{PROXY}mode: [\nEOF",
+    "in the place of kubeadm's own": f"cat <<EOF > {INTO}\n---\n{PROXY}mode: ipvs\nEOF",
+    "and a command behind it": f"cat <<EOF >> {INTO}\n---\n{PROXY}mode: ipvs\nEOF\ncat {INTO}\n",
+    "under a condition": f"if true; then cat <<EOF >> {INTO}\n---\n{PROXY}mode: ipvs\nEOF\nfi",
+}
+
+
+@pytest.mark.parametrize("name", NOT_APPENDED)
+def test_what_is_more_than_a_document_appended_to_kubeadms_file_is_decided(name: str) -> None:
+    found = control_plane(yaml.safe_dump({"preKubeadmCommands": [NOT_APPENDED[name]]}))
+
+    assert [path.rpartition(".")[2] for path in found.undecided] == ["preKubeadmCommands[0]"]
+    assert "proxyAddon" not in found.spec["kubernetes"].get("cluster", {})
+
+
+def test_a_worker_has_no_file_to_append_such_a_document_to() -> None:
+    found = config(
+        yaml.safe_dump({"preKubeadmCommands": [APPENDED["quoted"]], "joinConfiguration": {}})
+    )
+
+    assert found.undecided
+    assert "cluster" not in found.spec["kubernetes"]
