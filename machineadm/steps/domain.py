@@ -225,7 +225,9 @@ class RunSssd(msgspec.Struct, frozen=True, kw_only=True):
             effects.append(EnableUnit(unit=_UNIT))
         if not services.active(_UNIT):
             effects.append(RunProgram(title="systemctl", argv=("systemctl", "start", _UNIT)))
-        return Work(effects=tuple(effects), summary=f"{'starts' if effects else 'it is'} {_UNIT}")
+        return Work(
+            effects=tuple(effects), summary=f"starts {_UNIT}" if effects else f"{_UNIT} runs"
+        )
 
     def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`.
