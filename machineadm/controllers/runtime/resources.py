@@ -77,7 +77,13 @@ S3_STORES: Final = Resource(
     kind="S3BootstrapStore",
     plural="s3bootstrapstores",
 )
-STORES: Final = (HTTP_STORES, S3_STORES)
+GCS_STORES: Final = Resource(
+    group=INFRASTRUCTURE_GROUP,
+    version="v1alpha1",
+    kind="GCSBootstrapStore",
+    plural="gcsbootstrapstores",
+)
+STORES: Final = (HTTP_STORES, S3_STORES, GCS_STORES)
 """The stores of ours that configurations are kept in."""
 
 SECRETS: Final = Resource(group="", version="v1", kind="Secret", plural="secrets")

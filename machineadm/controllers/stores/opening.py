@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import ssl
 import time
@@ -13,13 +14,15 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import msgspec
 
-from machineadm.api.infrastructure.v1alpha1.aws import S3BootstrapStore
+from machineadm.api.infrastructure.v1alpha1.aws import S3BootstrapStore, S3BootstrapStoreSpec
+from machineadm.api.infrastructure.v1alpha1.gcs import GCSBootstrapStore, GCSBootstrapStoreSpec
 from machineadm.api.infrastructure.v1alpha1.http import HTTPBootstrapStore, HTTPBootstrapStoreSpec
 from machineadm.api.meta import KeyReference
 from machineadm.controllers.capi.types import Condition, Metadata
 from machineadm.controllers.runtime.client import Client
 from machineadm.controllers.runtime.kubeconfig import load_pair
 from machineadm.controllers.runtime.resources import (
+    GCS_STORES,
     HTTP_STORES,
     INFRASTRUCTURE_GROUP,
     S3_STORES,
@@ -30,6 +33,7 @@ from machineadm.controllers.runtime.store import Cached, Key, Store
 from machineadm.controllers.stores.aws import Identity
 from machineadm.controllers.stores.bucket import BucketStore
 from machineadm.controllers.stores.contract import ContractStore
+from machineadm.controllers.stores.gcs import GcsBucket, ServiceAccount, Tokens
 from machineadm.controllers.stores.http import HttpStore, Served
 from machineadm.controllers.stores.kinds import Kinds
 from machineadm.controllers.stores.port import Opened, StoreError
@@ -53,7 +57,7 @@ _OURS: Final = frozenset(
     for kind in (
         HTTP_STORES.kind,
         S3_STORES.kind,
-        "GCSBootstrapStore",
+        GCS_STORES.kind,
         "SecretsManagerBootstrapStore",
     )
 )
@@ -61,8 +65,9 @@ _OURS: Final = frozenset(
 _KINDS: Final[dict[tuple[str, str], type]] = {
     (HTTP_STORES.api_version, HTTP_STORES.kind): HTTPBootstrapStore,
     (S3_STORES.api_version, S3_STORES.kind): S3BootstrapStore,
+    (GCS_STORES.api_version, GCS_STORES.kind): GCSBootstrapStore,
 }
-_Kind = TypeVar("_Kind", HTTPBootstrapStore, S3BootstrapStore)
+_Kind = TypeVar("_Kind", HTTPBootstrapStore, S3BootstrapStore, GCSBootstrapStore)
 
 
 class StoreObject(Cached, frozen=True, kw_only=True):
@@ -128,6 +133,8 @@ class Stores:
 
         self._now = now
         self._identity: Identity | None = None
+        self._tokens: Tokens | None = None
+        self._accounts: OrderedDict[bytes, ServiceAccount] = OrderedDict()
         self._client = client
         self._clock = clock
         self.kinds = Kinds(client, namespace=namespace)
@@ -163,6 +170,8 @@ class Stores:
             return await self._of_another(namespace, group, kind, name, of)
         if kind == S3_STORES.kind:
             return await self._s3(namespace, name)
+        if kind == GCS_STORES.kind:
+            return await self._gcs(namespace, name)
         if kind != HTTP_STORES.kind:
             message = f"this release keeps no configurations in a {kind} of {group}"
             raise StoreError("NotSupported", message)
@@ -217,10 +226,7 @@ class Stores:
     async def _s3(self, namespace: str, name: str) -> BucketStore:
         kind = S3_STORES.kind
         spec = _decoded(self._there(kind, namespace, name), S3BootstrapStore).spec
-        if spec.fetch is not None:
-            require_bare(spec.fetch.plugin, f"{kind} {name}: spec.fetch.plugin")
-        if spec.reporting is not None:
-            require_bare(spec.reporting.plugin, f"{kind} {name}: spec.reporting.plugin")
+        _require_bare(spec, f"{kind} {name}")
         own = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         region = spec.region or own
         if not region:
@@ -250,6 +256,44 @@ class Stores:
             now=self._now,
         )
         return BucketStore(bucket, spec)
+
+    async def _gcs(self, namespace: str, name: str) -> BucketStore:
+        kind = GCS_STORES.kind
+        spec = _decoded(self._there(kind, namespace, name), GCSBootstrapStore).spec
+        _require_bare(spec, f"{kind} {name}")
+        given = spec.credentials
+        if given is not None and given.impersonate_service_account is not None:
+            message = f"{kind} {name}: spec.credentials.impersonateServiceAccount is not in this release; use secret"
+            raise StoreError("NotSupported", message)
+        if self._tokens is None:
+            self._tokens = Tokens(self._connected(), now=self._now)
+        try:
+            account = None
+            if given is not None and given.secret is not None:
+                account = self._account(await self._value(namespace, given.secret))
+            token = await self._tokens.token(account)
+        except StoreError as error:
+            message = f"{kind} {name}: {error.message}"
+            raise StoreError(error.reason, message, again_after=error.again_after) from None
+        bucket = GcsBucket(
+            self._connected(),
+            spec,
+            name=name,
+            token=token,
+            account=account,
+            tls=_trusting(spec.ca_bundle, kind, name),
+        )
+        return BucketStore(bucket, spec)
+
+    def _account(self, data: bytes) -> ServiceAccount:
+        # Reading a key judges it, which takes 50 ms of CPU.
+        digest = hashlib.sha256(data).digest()
+        found = self._accounts.get(digest)
+        if found is None:
+            found = self._accounts[digest] = ServiceAccount(data)
+            while len(self._accounts) > _MOST:
+                self._accounts.popitem(last=False)
+        return found
 
     def _there(self, kind: str, namespace: str, name: str) -> StoreObject:
         there = self.mirrored[kind].get((namespace, name))
@@ -367,6 +411,13 @@ class Stores:
         while len(self._secrets) > _MOST:
             self._secrets.popitem(last=False)
         return values
+
+
+def _require_bare(spec: S3BootstrapStoreSpec | GCSBootstrapStoreSpec, what: str) -> None:
+    if spec.fetch is not None:
+        require_bare(spec.fetch.plugin, f"{what}: spec.fetch.plugin")
+    if spec.reporting is not None:
+        require_bare(spec.reporting.plugin, f"{what}: spec.reporting.plugin")
 
 
 def is_http(group: str, kind: str) -> bool:

@@ -427,7 +427,7 @@ def test_a_secret_of_a_store_that_cannot_be_used_is_named_and_never_shown(
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("kind", ["GCSBootstrapStore", "SecretsManagerBootstrapStore", "pool"])
+@pytest.mark.parametrize("kind", ["SecretsManagerBootstrapStore", "pool"])
 def test_what_cannot_be_stored_yet_is_refused_and_never_put_into_user_data(
     kind: str, tmp_path: Path
 ) -> None:
