@@ -31,7 +31,8 @@ def test_a_damaged_file_has_an_answer() -> None:
     try:
         for one in mutated.mutants(MUTATED, seed=20261201):
             signal.setitimer(signal.ITIMER_PROF, HANG)
-            found = list(mutated.faults(convert([("in.yaml", one.data)], one.request)))
+            answer = convert([("in.yaml", one.data)], one.request)
+            found = list(mutated.faults(answer, keeps_secrets=one.keeps_secrets))
             assert not found, (found, one)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -70,6 +71,20 @@ def test_the_judge_of_answers_finds(name: str) -> None:
 
     assert list(mutated.faults(answer)) == []
     assert list(mutated.faults(msgspec.structs.replace(answer, **fields)))
+
+
+@pytest.mark.parametrize(
+    ("text", "keeps"),
+    [
+        (f"token: {mutated.SECRET}\n", True),
+        (f'"passwd": "{mutated.SECRET}"\n', True),
+        (f"token: {mutated.SECRET}\nname: {mutated.SECRET}\n", False),
+        (f"- {mutated.SECRET}\n", False),
+        ("a: b\n", True),
+    ],
+)
+def test_a_secret_that_damage_has_moved_is_none(text: str, *, keeps: bool) -> None:
+    assert mutated.Mutant("a", text.encode(), Request()).keeps_secrets is keeps
 
 
 def test_the_same_seed_gives_the_same_damage() -> None:
