@@ -34,6 +34,7 @@ from machineadm.plugins.wire.serving import Plugin, run
 Prompt = Callable[[str, str, str], None]
 """Shows a device code's user code, the address where it is typed, and a text."""
 
+# scafctl's service, as for providers.
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["AuthHandlerService"]
 
 
@@ -92,6 +93,7 @@ class AuthHandler:
     name: ClassVar[str]
     display_name: ClassVar[str] = ""
     flows: ClassVar[tuple[str, ...]] = ()
+    # Of scafctl's words the one that every `token` here fulfils: it takes a scope.
     capabilities: ClassVar[tuple[str, ...]] = ("scopes_on_token_request",)
 
     def configure(self, settings: dict[str, Any]) -> None:
@@ -146,6 +148,7 @@ def serve_auth_handlers(*handlers: AuthHandler) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
+    # First: from here on what is logged has its level; before, it is a line of text to the host.
     log_to_host()
     sys.exit(run(plugin_of(*handlers)))
 
@@ -183,6 +186,8 @@ class _Served:
     def ConfigureAuthHandler(self, request: Any, call: Call) -> Any:  # noqa: N802
         reply = pb.ConfigureAuthHandlerResponse(protocol_version=FEATURES)
         try:
+            # Once: a number is good for one dial, and every handler of the program is configured
+            # with one.
             if request.host_service_id and self._host is None:
                 self._host = HostClient(call.dial(request.host_service_id))
             settings = {key: json.loads(value) for key, value in request.settings.items()}
@@ -193,6 +198,7 @@ class _Served:
 
     def Login(self, request: Any, call: Call) -> Iterator[Any]:  # noqa: N802
         one = self._handler(request)
+        # Before the thread is started: UNIMPLEMENTED must be the first that the host sees.
         _require(one, "login")
         yield from _logged_in(one, request, call)
 
@@ -246,11 +252,14 @@ class _Served:
         return pb.ListCachedTokensResponse(tokens=tokens)
 
     def PurgeExpiredTokens(self, request: Any, _: Call) -> Any:  # noqa: N802
+        # Clamped, as in scafctl's SDK: the field is an int32, and a larger number would be an
+        # error of protobuf's.
         count = int(self._ask(request, "purge"))
         return pb.PurgeExpiredTokensResponse(purged_count=min(count, 2**31 - 1))
 
     def StopAuthHandler(self, request: Any, _: Call) -> Any:  # noqa: N802
         try:
+            # Before the connection is closed: what it does last may need the host.
             self._handler(request).stop()
         except CallError as error:
             return pb.StopAuthHandlerResponse(error=error.text)
@@ -270,6 +279,8 @@ class _Served:
         try:
             return getattr(one, name)(*arguments, **more)
         except CallError as error:
+            # These replies have no field `error` in scafctl's protocol, so a failure is a status:
+            # Go's for an error without one.
             raise RpcError(Code.UNKNOWN, error.text) from error
 
     def _handler(self, request: Any) -> AuthHandler:
@@ -285,6 +296,8 @@ def _require(one: AuthHandler, name: str) -> None:
     Raises:
         RpcError: It is not.
     """
+    # By the class: an author who has not written a method gets gRPC's own answer, by which hosts
+    # know what is there.
     if getattr(type(one), name) is getattr(AuthHandler, name):
         raise RpcError(Code.UNIMPLEMENTED, f"{one.name} has no {name.replace('_', ' ')}")
 
@@ -294,6 +307,8 @@ def _logged_in(one: AuthHandler, request: Any, call: Call) -> Iterator[Any]:
     import queue
     import threading
 
+    # Without a bound: a login shows a few prompts, and a put that waits would hold up who polls
+    # the issuer.
     messages: queue.Queue[Any] = queue.Queue()
     login = Login(
         flow=request.flow,
@@ -303,6 +318,7 @@ def _logged_in(one: AuthHandler, request: Any, call: Call) -> Iterator[Any]:
     )
 
     def prompt(user_code: str, verification_uri: str, message: str) -> None:
+        # Here, as a login otherwise polls until its code runs out, for a person who has gone.
         if call.cancelled.is_set():
             raise CallError("nobody is waiting any more")
         code = pb.DeviceCodePrompt(
@@ -321,6 +337,7 @@ def _logged_in(one: AuthHandler, request: Any, call: Call) -> Iterator[Any]:
     while True:
         message = messages.get()
         yield message
+        # By the protocol exactly one result or error, and nothing behind it.
         if message.WhichOneof("payload") != "device_code_prompt":
             return
 
@@ -331,6 +348,7 @@ def _result(one: AuthHandler, found: Any) -> Any:
     Raises:
         CallError: It is none.
     """
+    # A method that ends without a return gives None: on the wire that would be a login as nobody.
     if not isinstance(found, Status):
         raise CallError(f"login of {one.name} returned no Status")
     if not found.authenticated:

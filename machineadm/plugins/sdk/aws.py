@@ -23,6 +23,8 @@ from urllib.parse import quote, urlsplit
 from machineadm.plugins.sdk.errors import CallError
 from machineadm.plugins.sdk.web import Web, require_url
 
+# Link-local, and in the clear: the service has no certificate, and no router passes its address
+# on.
 METADATA: Final = "http://169.254.169.254"
 """An instance's own metadata service."""
 
@@ -55,7 +57,9 @@ BYTES: Final = {"content-type": "application/octet-stream"}
 _LOCAL: Final = ("169.254.170.2", "169.254.170.23", "fd00:ec2::23", "localhost", "127.0.0.1", "::1")
 """Where a container's credentials may be asked for without TLS, as Amazon's own SDKs do."""
 
+# Amazon has new credentials at least five minutes before the old ones end.
 _MARGIN: Final = datetime.timedelta(minutes=5)
+# Amazon's rule for names of buckets: they become part of a host's name.
 _LOCATION: Final = r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})"
 
 
@@ -83,6 +87,7 @@ class Account:
     """
 
     def __init__(self, web: Web, settings: Mapping[str, Any]) -> None:
+        # The rest is the plugin's own: it says itself what it does not know.
         mine = {name: value for name, value in settings.items() if name in SETTINGS}
         if odd := [name for name, value in mine.items() if not isinstance(value, str)]:
             raise CallError(f"{odd[0]} must be a string")
@@ -92,11 +97,14 @@ class Account:
             raise CallError("accessKeyId and secretAccessKey belong together")
         self.region: str = mine["region"]
         self._web = web
+        # Plain, as the service itself is.
         self._metadata: str = mine.get("metadataEndpoint", METADATA).rstrip("/")
         require_url(self._metadata, plain=True)
         self._url: str = mine.get("credentialsURL", "") or _of_environment()
         if self._url:
             host = urlsplit(self._url).hostname
+            # By the list and not by the network: credentials must not cross one in the clear,
+            # whoever set the variable.
             require_url(self._url, plain=host in _LOCAL)
         self._token_file: str = mine.get("credentialsTokenFile", "") or os.environ.get(
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", ""
@@ -128,6 +136,8 @@ class Account:
         Raises:
             CallError: There are no credentials.
         """
+        # Amazon refuses a signature that is older than minutes: a clock that is wrong at first
+        # boot shows as a refusal.
         now = datetime.datetime.now(datetime.timezone.utc)
         who = self.credentials(now)
         return signature(method, url, data, who, self.region, now, service=service, headers=headers)
@@ -138,6 +148,8 @@ class Account:
         Raises:
             CallError: There are none.
         """
+        # What the settings name never ends here: a session token's end is not in it, and Amazon's
+        # refusal tells.
         if self._given is not None:
             return self._given
         if self._role is None or self._role.until is None or self._role.until - _MARGIN < now:
@@ -160,6 +172,7 @@ class Account:
                 raise CallError(f"{self._token_file} cannot be read") from None
         if not token.isprintable():
             raise CallError("the token for the container's credentials has more than one line")
+        # As it is, without a scheme: the service chose it.
         headers = {"Authorization": token} if token else {}
         return _read(self._told("GET", self._url, headers), "the container's credentials service")
 
@@ -170,11 +183,13 @@ class Account:
             CallError: There is no role.
         """
         base = f"{self._metadata}/latest"
+        # A session first (IMDSv2): an instance may be set to refuse requests without one.
         session = self._told(
             "PUT", f"{base}/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
         )
         headers = {"X-aws-ec2-metadata-token": session}
         listed = f"{base}/meta-data/iam/security-credentials/"
+        # An instance has one role; the answer is a list all the same.
         role = self._told("GET", listed, headers).split("\n")[0]
         if not role:
             raise CallError("the instance has no role")
@@ -182,6 +197,8 @@ class Account:
         return _read(text, "the instance's metadata")
 
     def _told(self, method: str, url: str, headers: dict[str, str]) -> str:
+        # plain: where the URL may be plain was judged when it was set. 64 KiB, where credentials
+        # have one or two.
         with closing(self._web.ask(method, url, headers=headers, plain=True)) as answer:
             return answer.read(65536).decode("ascii", "replace").strip()
 
@@ -204,6 +221,7 @@ def object_url(location: str, region: str, endpoint: str = "") -> str:
     if endpoint:
         return f"{endpoint}/{bucket}/{key}"
     host = f"s3.{region}.amazonaws.com"
+    # The certificate is of *.s3.REGION.amazonaws.com, and a star stands for one label.
     return f"https://{host}/{bucket}/{key}" if "." in bucket else f"https://{bucket}.{host}/{key}"
 
 
@@ -231,29 +249,37 @@ def signature(
         headers: Further ones, in lower case.
     """
     parts = urlsplit(url)
+    # The body is signed, too (not UNSIGNED-PAYLOAD): then it cannot be changed on a proxy that
+    # ends TLS.
     digest = hashlib.sha256(data).hexdigest()
     time = now.strftime("%Y%m%dT%H%M%SZ")
     said = {"host": parts.netloc, "x-amz-content-sha256": digest, "x-amz-date": time}
     said |= headers or {}
+    # Signed with the rest: left out, Amazon refuses credentials of a role.
     if who.token:
         said["x-amz-security-token"] = who.token
     names = ";".join(sorted(said))
     lines = "".join(f"{name}:{said[name]}\n" for name in sorted(said))
+    # In just this order and form: Amazon builds the same text from what arrives, and compares. The
+    # empty line is the query, which none of ours has.
     request = f"{method}\n{parts.path or '/'}\n\n{lines}\n{names}\n{digest}"
     scope = f"{time[:8]}/{region}/{service}/aws4_request"
     hashed = hashlib.sha256(request.encode()).hexdigest()
+    # A key for a day, a region and a service: what leaks of it is good for no other.
     key = f"AWS4{who.secret}".encode()
     for word in (time[:8], region, service, "aws4_request"):
         key = hmac.new(key, word.encode(), hashlib.sha256).digest()
     text = f"AWS4-HMAC-SHA256\n{time}\n{scope}\n{hashed}".encode()
     signed = hmac.new(key, text, hashlib.sha256).hexdigest()
     credential = f"Credential={who.key}/{scope},SignedHeaders={names},Signature={signed}"
+    # urllib writes Host itself, from the same URL.
     sent = {name: value for name, value in said.items() if name != "host"}
     return {**sent, "Authorization": f"AWS4-HMAC-SHA256 {credential}"}
 
 
 def _of_environment() -> str:
     full = os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
+    # The relative one first, as in Amazon's own SDKs.
     relative = os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "")
     return f"{CONTAINERS}{relative}" if relative.startswith("/") else full
 
@@ -266,14 +292,17 @@ def _read(text: str, where: str) -> Credentials:
     """
     try:
         found = json.loads(text)
+        # Instances answer 200 with a code where their role is not usable; containers send none.
         if found.get("Code", "Success") != "Success":
             raise CallError(f"{where} gives no credentials: {str(found['Code'])[:100]}")
+        # With its zone: Amazon writes Z, and a time without one could not be compared.
         until = datetime.datetime.strptime(found["Expiration"], "%Y-%m-%dT%H:%M:%S%z")
         key, secret, token = (
             str(found[name]) for name in ("AccessKeyId", "SecretAccessKey", "Token")
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CallError(f"{where} gives no credentials") from None
+    # They become headers, where a second line would be another one.
     if not (key + secret + token).isprintable():
         raise CallError(f"{where} gives credentials with more than one line")
     return Credentials(key, secret, token, until)

@@ -15,4 +15,6 @@ class CallError(RpcError):
     """
 
     def __init__(self, text: str) -> None:
+        # A status that no gRPC library generates itself, so it is always the plugin that has
+        # spoken.
         super().__init__(Status.FAILED_PRECONDITION, text)

@@ -47,6 +47,8 @@ class Kind:
         return {
             method: getattr(self, f"_{name}")
             for method, name in self._methods.items()
+            # One that is not written is left out, and gRPC answers UNIMPLEMENTED: a host learns by
+            # that what a plugin does.
             if getattr(type(self), name) is not getattr(base, name)
         }
 
@@ -122,6 +124,8 @@ class Infrastructure(Kind):
 
     def _fetch(self, request: Any, _: Call) -> Iterator[Any]:
         for data in self.fetch(request.location):
+            # Cut here: an author yields what a library gives, and grpc-go refuses a message above
+            # 4 MiB.
             for at in range(0, len(data), PIECE):
                 yield infrastructure_pb2.FetchResponse(data=data[at : at + PIECE])
 
@@ -130,12 +134,15 @@ class Infrastructure(Kind):
         return infrastructure_pb2.ReportResponse()
 
     def _store(self, requests: Iterator[Any], _: Call) -> Any:
+        # Only the first message has the name; the data is passed on as it comes, so that a plugin
+        # need not hold it.
         first = next(requests)
         location = self.store(first.name, _data(first, requests))
         return infrastructure_pb2.StoreResponse(location=location)
 
     def _locate(self, request: Any, _: Call) -> Any:
         location = self.locate(request.name)
+        # `found`, as proto3 has no way to say None.
         return infrastructure_pb2.LocateResponse(location=location, found=location is not None)
 
     def _delete(self, request: Any, _: Call) -> Any:
@@ -179,6 +186,7 @@ class Attestation(Kind):
         try:
             identity = self.verify(request.challenge, Evidence(request.format, request.evidence))
         except CallError as failure:
+            # An answer and not an error: that evidence proves nothing is what the manager asked.
             return attestation_pb2.VerifyResponse(trusted=False, reason=failure.text)
         return attestation_pb2.VerifyResponse(trusted=True, identity=identity)
 

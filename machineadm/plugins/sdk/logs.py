@@ -8,7 +8,9 @@ import logging
 import os
 from typing import Final
 
+# hclog's levels; it has none above error.
 _LEVELS: Final = ((40, "error"), (30, "warn"), (20, "info"), (10, "debug"))
+# What every record has: the rest came from `extra`. taskName is there from Python 3.12 on.
 _ORDINARY: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -40,6 +42,7 @@ class HostHandler(logging.Handler):
         entry: dict[str, object] = {
             "@level": next((name for level, name in _LEVELS if record.levelno >= level), "trace"),
             "@message": record.getMessage(),
+            # hclog's form. In Go an entry with any other is not an entry, but a line of text.
             "@timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             **{key: value for key, value in vars(record).items() if key not in _ORDINARY},
         }
@@ -58,7 +61,10 @@ class HostHandler(logging.Handler):
 def log_to_host() -> None:
     """Send all that is logged to the host, which decides what is shown."""
     root = logging.getLogger()
+    # A copy of descriptor 2, before standard error is redirected: from then on sys.stderr goes
+    # over the connection, without levels.
     root.handlers[:] = [HostHandler(os.dup(2))]
+    # All of it: which levels are shown is the host's choice, and it cannot ask again.
     root.setLevel(1)
     # These tell what the connection carries, and would push out of the host's view what the plugin says.
     for name in ("asyncio", "grpclib", "h2", "hpack"):

@@ -26,6 +26,7 @@ class MockEncryptionProvider(EncryptionProvider):
 
     def __init__(self, passphrases: Mapping[str, bytes] | None = None) -> None:
         self.passphrases = dict(passphrases or {})
+        # Noted before it is answered, so that a test sees a request that fails, too.
         self.asked: list[str] = []
 
     def fetch_passphrase(self, provider: str) -> bytes:
@@ -67,6 +68,7 @@ class MockInfrastructure(Infrastructure):
         """
         if location not in self.places:
             raise CallError(f"there is nothing at {location}")
+        # In one piece, as authors do: the SDK cuts it.
         yield self.places[location]
 
     def report(self, location: str, status: bytes) -> None:
@@ -75,6 +77,7 @@ class MockInfrastructure(Infrastructure):
 
     def store(self, name: str, data: Iterator[bytes]) -> str:
         """See the kind."""
+        # A location that is not the name: a host that mixes the two up must fail its tests.
         self.places[f"mock:{name}"] = b"".join(data)
         return f"mock:{name}"
 
@@ -101,6 +104,8 @@ class MockAttestation(Attestation):
     def attest(self, challenge: bytes) -> Evidence:
         """See the kind."""
         self.challenges.append(challenge)
+        # With the challenge in it, so that evidence of another one is refused as a real plugin
+        # does.
         return Evidence("application/vnd.machineadm.mock", self.identity.encode() + challenge)
 
     def verify(self, challenge: bytes, evidence: Evidence) -> str:
@@ -178,11 +183,13 @@ class MockAuthHandler(AuthHandler):
         del min_valid_for, force_refresh, host
         if not self.who:
             raise CallError("nobody is logged in")
+        # After the refusal: it lists what was given.
         self.scopes.append(scope)
         return Token(self.value, scope=scope)
 
     def login(self, login: Login, prompt: Prompt) -> Status:
         """See the kind."""
+        # Always with a prompt: a host that forgets to show it must fail its tests.
         prompt("MOCK-CODE", "https://mock.example/device", "")
         self.who = login.tenant_id or "mock"
         return self.status()

@@ -34,6 +34,7 @@ FEATURES: Final = 2
 """What scafctl calls PluginProtocolVersion; the handshake's version is 1."""
 
 Write = Callable[[str, bytes], None]
+# scafctl's names and numbers, so that a program that serves them runs under both hosts.
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["PluginService"]
 _HOST: Final = methods(pb.DESCRIPTOR.services_by_name["HostService"])
 
@@ -76,6 +77,7 @@ class HostClient:
             CallError: It is not allowed.
         """
         reply = self._call("GetSecret", name=name)
+        # `found`: an empty secret is one, and proto3 sends both alike.
         return str(reply.value) if reply.found else None
 
     def set_secret(self, name: str, value: str) -> None:
@@ -143,10 +145,12 @@ class HostClient:
         self._dialled.close()
 
     def _call(self, name: str, /, **fields: Any) -> Any:
+        # `name` is positional alone: some requests have a field of that name.
         method = _HOST[name]
         try:
             reply = self._dialled.call(method, method.request(**fields))
         except RpcError as error:
+            # With the method's name in front, as scafctl's client puts it.
             raise CallError(f"host {name}: {error.text or error.status.name}") from error
         # ListAuthHandlersResponse has no error.
         if text := getattr(reply, "error", ""):
@@ -154,6 +158,7 @@ class HostClient:
         return reply
 
 
+# Of the context and not of the provider: calls run side by side, each in a thread of its own.
 _RESULTS: Final[ContextVar[dict[str, Any]]] = ContextVar("results")
 
 
@@ -169,6 +174,8 @@ class Provider:
     display_name: ClassVar[str] = ""
     description: ClassVar[str] = ""
     version: ClassVar[str] = "0.1.0"
+    # scafctl's word for one that gives data; it knows transform, validation, authentication and
+    # action, too.
     capabilities: ClassVar[tuple[str, ...]] = ("from",)
     schema: ClassVar[Mapping[str, Any]] = {"type": "object"}
     """JSON Schema of its inputs."""
@@ -210,6 +217,7 @@ def serve_providers(*providers: Provider) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
+    # First: from here on what is logged has its level; before, it is a line of text to the host.
     log_to_host()
     sys.exit(run(plugin_of(*providers)))
 
@@ -222,6 +230,7 @@ def plugin_of(*providers: Provider) -> Plugin:
         functions = {name: getattr(served, name) for name in methods(_SERVICE)}
         return blocking_handlers(_SERVICE, functions, broker)
 
+    # scafctl's handshake has version 1 alone; what is newer is told by FEATURES.
     return Plugin(cookie=PROVIDER, versions=(1,), services=services)
 
 
@@ -230,6 +239,7 @@ class _Served:
 
     def __init__(self, providers: tuple[Provider, ...]) -> None:
         self._providers = {one.name: one for one in providers}
+        # One for all providers of the program, as in scafctl's SDK.
         self._host: HostClient | None = None
 
     def GetProviders(self, _: Any, __: Call) -> Any:  # noqa: N802 - names of the service
@@ -244,6 +254,7 @@ class _Served:
             version=one.version,
             api_version="v1",
             capabilities=one.capabilities,
+            # Raw alone: hosts prefer it, and the structured form loses what is nested.
             raw_schema=json.dumps(one.schema).encode(),
             # The host asks only if this says so; an answer of "none" would hide that nobody looked.
             has_extract_dependencies=type(one).dependencies is not Provider.dependencies,
@@ -251,6 +262,8 @@ class _Served:
         return pb.GetProviderDescriptorResponse(descriptor=descriptor)
 
     def ConfigureProvider(self, request: Any, call: Call) -> Any:  # noqa: N802
+        # A failure is text in the reply wherever the message has a field `error`, as scafctl's own
+        # servers answer.
         reply = pb.ConfigureProviderResponse(protocol_version=FEATURES)
         try:
             # Once, as in scafctl's SDK: every ConfigureProvider may carry the number, and it is
@@ -289,6 +302,7 @@ class _Served:
     def ExtractDependencies(self, request: Any, _: Call) -> Any:  # noqa: N802
         one = self._provider(request)
         if type(one).dependencies is Provider.dependencies:
+            # scafctl's host then looks for references in the inputs by itself.
             raise RpcError(Status.UNIMPLEMENTED, "it does not say")
         try:
             found = one.dependencies(_object(request.inputs))
@@ -298,6 +312,7 @@ class _Served:
 
     def StopProvider(self, request: Any, _: Call) -> Any:  # noqa: N802
         try:
+            # Before the connection is closed: what it does last may need the host.
             self._provider(request).stop()
         except CallError as error:
             return pb.StopProviderResponse(error=error.text)
@@ -309,6 +324,7 @@ class _Served:
     def _provider(self, request: Any) -> Provider:
         found = self._providers.get(request.provider_name)
         if found is None:
+            # UNKNOWN: the code that Go gives an error without one, and that scafctl's host shows.
             raise RpcError(Status.UNKNOWN, f"unknown provider: {request.provider_name}")
         return found
 
@@ -325,6 +341,8 @@ def _streamed(one: Provider, request: Any, host: HostClient | None, call: Call) 
     def put(chunk: Any) -> None:
         while True:
             try:
+                # With a timeout: a host that has hung up takes nothing any more, and a put without
+                # one would keep this thread, and what the provider holds, for ever.
                 return chunks.put(chunk, timeout=0.5)
             except queue.Full:
                 if call.cancelled.is_set():
@@ -346,16 +364,20 @@ def _streamed(one: Provider, request: Any, host: HostClient | None, call: Call) 
         with contextlib.suppress(CallError):
             put(pb.ExecuteProviderStreamChunk(result=result))
 
+    # A thread beside the call's own: the author writes when it suits, and a generator could only
+    # answer when it is asked.
     threading.Thread(target=work, daemon=True, name="plugin-stream").start()
     while True:
         chunk = chunks.get()
         yield chunk
+        # By the protocol the last chunk.
         if chunk.WhichOneof("chunk") == "result":
             return
 
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
+        # No bytes are no inputs: proto3 does not send an empty field.
         found = json.loads(data or b"{}")
     except (ValueError, RecursionError) as error:
         raise CallError("the input is not JSON") from error
@@ -365,11 +387,13 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 def _results_of(request: Any) -> dict[str, Any]:
+    # scafctl's key; what else the context holds is not part of what authors get.
     found = _object(request.context).get("resolverContext")
     return found if isinstance(found, dict) else {}
 
 
 def _executed(output: Output, *, streamed: bool = False) -> Any:
+    # Only what there is: these are the words of scafctl's Output, where all but data is optional.
     content = {"data": output.data}
     if output.warnings:
         content["warnings"] = list(output.warnings)
@@ -383,6 +407,7 @@ def _executed(output: Output, *, streamed: bool = False) -> Any:
 def _failed(error: CallError) -> Any:
     severity = pb.Diagnostic.ERROR
     diagnostic = pb.Diagnostic(severity=severity, summary=error.text)
+    # In both forms: scafctl's host prefers diagnostics, and takes the text where there are none.
     return pb.ExecuteProviderResponse(error=error.text, diagnostics=[diagnostic])
 
 

@@ -20,6 +20,7 @@ from machineadm.plugins.wire.broker import Broker
 from machineadm.plugins.wire.serving import Plugin, run
 from machineadm.version import VERSION
 
+# Both, for hosts of an older release.
 VERSIONS: Final = (JSON, MSGPACK)
 """Application versions that this SDK serves."""
 
@@ -36,9 +37,11 @@ def serve(*kinds: Kind, encodings: Sequence[int] = VERSIONS) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
+    # Before the cookie is looked at: a person has none.
     if sys.argv[1:] == ["describe"]:
         sys.stdout.write(json.dumps(_told(described(*kinds, encodings=encodings)), indent=2) + "\n")
         sys.exit(0)
+    # First: from here on what is logged has its level; before, it is a line of text to the host.
     log_to_host()
     sys.exit(run(plugin_of(*kinds, encodings=encodings)))
 
@@ -60,9 +63,13 @@ def plugin_of(*kinds: Kind, encodings: Sequence[int] | None = None) -> Plugin:
 
 def _common(kinds: Sequence[Kind], version: int, spoken: Sequence[int]) -> dict[str, Function]:
     """What all kinds have in common: their settings, where any of them takes some."""
+    # By the class, as for other methods: a kind that takes none must not refuse what another one
+    # of the program takes.
     configurable = [kind for kind in kinds if type(kind).configure is not Kind.configure]
 
     def configure(request: Any, _: Call) -> Any:
+        # Outside the try: what cannot be decoded is the host's fault, and not about the author's
+        # settings.
         settings = decode(version, request.settings)
         error = plugin_pb2.Diagnostic.ERROR
         found = []
@@ -78,6 +85,8 @@ def _common(kinds: Sequence[Kind], version: int, spoken: Sequence[int]) -> dict[
         return described(*kinds, encodings=spoken)
 
     served: dict[str, Function] = {"Describe": describe}
+    # UNIMPLEMENTED where none takes settings: the host then says so to the operator who wrote
+    # some.
     return served | ({"Configure": configure} if configurable else {})
 
 
@@ -87,6 +96,7 @@ def described(*kinds: Kind, encodings: Sequence[int]) -> Any:
         plugin_pb2.DescribeResponse.Served(kind=kind.kind, methods=sorted(kind.functions()))
         for kind in kinds
     ]
+    # Only the first: one Configure serves all kinds of a program, so they share their settings.
     schemas = [kind.settings_schema for kind in kinds if kind.settings_schema is not None]
     return plugin_pb2.DescribeResponse(
         version=next((kind.version for kind in kinds if kind.version), ""),

@@ -89,8 +89,10 @@ class MockHost:
         Raises:
             CallError: It refuses them.
         """
+        # msgpack, as a host of this release speaks it; `served` takes another version.
         request = plugin_pb2.ConfigureRequest(settings=encode(MSGPACK, settings))
         reply = self._served.run(self._connection.channel.call(_CONFIGURE, request, timeout=30))
+        # Warnings, too: a test should not overlook one.
         if reply.diagnostics:
             raise CallError("; ".join(one.summary for one in reply.diagnostics))
 
@@ -109,6 +111,7 @@ class MockHost:
             "settings": {key: json.dumps(one).encode() for key, one in (settings or {}).items()},
             "protocol_version": providers.FEATURES,
         }
+        # A program on scafctl's wire serves one of the two services.
         if "ConfigureProvider" in self._known:
             reply = self.call("ConfigureProvider", provider_name=name, **fields)
         else:
@@ -150,6 +153,7 @@ class MockHost:
         )
 
     def _served_back(self) -> int:
+        # 0 is `no host service` by the protocol.
         if not self._service:
             return 0
         broker = self._connection.broker
@@ -183,6 +187,7 @@ class MockHost:
             async with self._connection.channel.request(
                 method.path, method.cardinality, method.request, method.reply, timeout=30
             ) as stream:
+                # With the end at once: these methods take one request.
                 await stream.send_message(method.request(**fields), end=True)
                 return [reply async for reply in stream]
 
@@ -194,6 +199,7 @@ Author = Kind | Provider | AuthHandler
 
 
 def _plugin(kinds: tuple[Author, ...]) -> Plugin:
+    # A program has one cookie, so it serves one of the three.
     if kinds and all(isinstance(one, Provider) for one in kinds):
         return providers.plugin_of(*kinds)  # type: ignore[arg-type]
     if kinds and all(isinstance(one, AuthHandler) for one in kinds):
@@ -244,11 +250,14 @@ def _host_service(
 
     answers = {
         "GetSecret": lambda request: pb.GetSecretResponse(
-            value=secrets.get(request.name), found=request.name in secrets
+            # None becomes an empty text on the wire; `found` tells the two apart.
+            value=secrets.get(request.name),
+            found=request.name in secrets,
         ),
         "SetSecret": put,
         "DeleteSecret": delete,
         "ListSecrets": lambda request: pb.ListSecretsResponse(
+            # A part of the name, not an expression: a test of the rules belongs to the real host.
             names=sorted(name for name in secrets if request.pattern in name)
         ),
         "GetAuthToken": token,
@@ -276,6 +285,7 @@ def served(*kinds: Author, version: int = MSGPACK) -> Iterator[Served]:
         *kinds: As for `serve`.
         version: Application version.
     """
+    # A loop of its own: the caller's test may run in one, and must be free to block.
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True, name="plugin-served")
     thread.start()
@@ -285,6 +295,7 @@ def served(*kinds: Author, version: int = MSGPACK) -> Iterator[Served]:
 
     async def start(directory: str) -> Serving:
         serving = Serving(_plugin(kinds), version)
+        # A socket and no pair in memory: what is tried is the real encoding, flow control and all.
         await serving.listen(directory=directory)
         return serving
 
@@ -294,6 +305,7 @@ def served(*kinds: Author, version: int = MSGPACK) -> Iterator[Served]:
             try:
                 yield Served(loop, directory, serving)
             finally:
+                # Before the directory is removed: closing removes the sockets in it.
                 run(serving.close())
     finally:
         loop.call_soon_threadsafe(loop.stop)
@@ -320,6 +332,7 @@ def mock_host(
     """
     known = {name: method for kind in kinds for name, method in methods(_service_of(kind)).items()}
     maps = (secrets, tokens, identities, groups)
+    # None and an empty map differ: with the second there is a host service that has nothing.
     allowed = any(one is not None for one in maps)
     kept = {} if secrets is None else secrets
     service = _host_service(kept, tokens or {}, identities or {}, groups or {}) if allowed else {}

@@ -20,11 +20,14 @@ from urllib.parse import urlsplit
 
 from machineadm.plugins.sdk.errors import CallError
 
+# Of silence and not of the whole: what is fetched has any size, and a call has its own deadline.
 TIMEOUT: Final = 30.0
 """Seconds without any byte after which a request has failed."""
 
 PIECE: Final = 1 << 20
+# A refusal says why in its first lines; the rest may be a page of HTML, or have no end.
 _MOST_REFUSAL: Final = 16384
+# Any other name is looked up, and may lead off this machine.
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -88,14 +91,17 @@ class Web:
         request = urllib.request.Request(  # noqa: S310 - judged above
             url, data=data, headers={**self._headers, **(headers or {})}, method=method
         )
+        # Made anew: it costs little beside a request, and calls run in several threads.
         opener = urllib.request.build_opener(
             urllib.request.HTTPSHandler(context=self._context), _Redirects()
         )
         try:
             answer: http.client.HTTPResponse = opener.open(request, timeout=self._timeout)
         except urllib.error.HTTPError as error:
+            # Only what the plugin picks out: a body may quote the request with its secrets.
             words = _explained(error, explain)
             error.close()
+            # 410 is gone for good (RFC 9110, 15.5.11), which to us is the same.
             kind = AbsentError if error.code in (404, 410) else CallError
             raise kind(f"{shown(url)} answers {error.code} to {method}{words}") from None
         except urllib.error.URLError as error:
@@ -141,6 +147,7 @@ def require_url(url: object, *, plain: bool = False) -> None:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         parts, host = urlsplit(""), ""
+    # No blank and no control character: http.client would refuse the URL, and quote all of it.
     good = host and re.fullmatch(r"[\x21-\x7e]+", str(url)) and parts.username is None
     may_be_plain = parts.scheme == "http" and (plain or host in _HERE)
     if not good or not (parts.scheme == "https" or may_be_plain):
@@ -150,6 +157,7 @@ def require_url(url: object, *, plain: bool = False) -> None:
 def shown(url: str) -> str:
     """A URL without what may be secret."""
     scheme, _, rest = url.partition("://")
+    # Without its query, which may hold a signature, and what is before an @.
     authority, slash, path = rest.partition("?")[0].partition("/")
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"[:200]
 
@@ -162,6 +170,7 @@ def all_of(data: Iterator[bytes], most: int) -> bytes:
     """
     held = bytearray()
     for piece in data:
+        # In pieces: a size is only what somebody claims.
         held += piece
         if len(held) > most:
             raise CallError(f"more than {most} bytes are not stored")
@@ -208,7 +217,9 @@ def _explained(error: urllib.error.HTTPError, explain: Callable[[bytes], str] | 
 
 
 def _unreachable(url: str, reason: object) -> NoReturn:
+    # A redirect that was refused: urllib wraps it.
     if isinstance(reason, CallError):
         raise reason
+    # Some errors have neither words nor a number: then the type is all there is.
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     raise CallError(f"{shown(url)} cannot be reached: {words}")
