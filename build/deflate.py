@@ -40,6 +40,8 @@ def deflated(contents: Collection[bytes], cache: Path | None = None) -> list[byt
 
 
 def _one(cache: Path, content: bytes) -> bytes:
+    # By zopfli's version, too: another one may give another stream, and then the file would depend
+    # on who filled the cache.
     made_by = f"zopfli {importlib.metadata.version('zopfli')} {ITERATIONS}\n"
     path = cache / sha256(made_by.encode() + content).hexdigest()
     try:
@@ -60,6 +62,8 @@ def _inflated(stream: bytes, size: int) -> bytes | None:
     """Decompress a whole stream; None where it is damaged, or holds more than that size."""
     reader = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
+        # One byte more than is wanted: a stream that is too long must not fill the memory before
+        # it is refused.
         content = reader.decompress(stream, size + 1)
     except zlib.error:
         return None
@@ -73,6 +77,13 @@ def _keep(path: Path, stream: bytes) -> None:
         OSError: It cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        file.write(stream)
-    Path(file.name).rename(path)
+    # Under another name first: builds run side by side, and read each other's cache.
+    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(stream)
+        Path(scratch).rename(path)
+    except OSError:
+        # On a full disk each build would otherwise leave what fills it.
+        Path(scratch).unlink()
+        raise

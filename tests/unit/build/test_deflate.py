@@ -103,3 +103,13 @@ def test_an_archive_is_one_that_others_read(
         kinds = {info.filename: info.compress_type for info in read.infolist()}
         assert kinds["a.py"] == zipfile.ZIP_DEFLATED
         assert kinds["stored"] == zipfile.ZIP_STORED
+
+
+def test_what_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
+    (stream,) = deflated([TEXT], tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+
+    assert deflated([TEXT], tmp_path) == [stream]
+    assert [*tmp_path.iterdir()] == [file]
