@@ -31,6 +31,8 @@ def components(version: str) -> dict[str, bytes]:
 
 
 def _of(provider: str) -> bytes:
+    # Sorted: the order of a directory is the file system's, and a release must be the same each
+    # time.
     definitions = sorted(Path(ROOT, "crds").glob(f"{provider}.cluster.x-k8s.io_*.yaml"))
     files = [
         *definitions,
@@ -43,11 +45,15 @@ def _of(provider: str) -> bytes:
 def _documents(file: Path) -> bytes:
     """A file's documents, without the remark above them."""
     text = file.read_text("utf-8")
+    # Only the remark above the first document: it is about this repository, which whoever runs
+    # clusterctl does not have.
     text = re.sub(r"\A(#[^\n]*\n)+(---\n)?", "", text)
     return text.encode()
 
 
 def _metadata(version: str) -> bytes:
+    # A series is major and minor: clusterctl looks for the one of the version that it installs,
+    # and stops without.
     major, minor, _ = version.split(".", 2)
     return (
         "apiVersion: clusterctl.cluster.x-k8s.io/v1alpha3\n"

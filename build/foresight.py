@@ -50,6 +50,7 @@ def foreseen(files: dict[str, bytes]) -> list[str]:
 def _visit(name: str, files: dict[str, bytes], order: dict[str, None]) -> None:
     if name.startswith(SELDOM):
         return
+    # A package before what is in it, as the interpreter does it.
     if "." in name:
         _visit(name.rpartition(".")[0], files, order)
     stem = name.replace(".", "/")

@@ -31,6 +31,7 @@ def page() -> str:
     from machineadm.cli.completion import commands
     from machineadm.version import VERSION
 
+    # The commit's date: the builder's would make another package each day.
     time = datetime.datetime.fromtimestamp(int(source_date_epoch()), datetime.timezone.utc)
     lines = [HEAD.format(date=time.date().isoformat(), version=VERSION), ".SH NAME", NAME]
     lines += [".SH SYNOPSIS", ".B machineadm", ".I COMMAND", "[\\fIOPTION\\fR ...]"]

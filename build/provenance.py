@@ -27,6 +27,7 @@ def statement(subject: Subject) -> bytes:
     }
     locks = [
         {"name": str(lock.relative_to(ROOT)), "digest": digest(lock.read_bytes())}
+        # The builder's, too: its zopfli decides the bytes as much as the libraries do.
         for lock in (LOCK, BUILDER_LOCK)
     ]
     wheels = [

@@ -45,6 +45,7 @@ def unpack(wheel: Path, tree: Path) -> None:
             if name.endswith(".so"):
                 content = without_sections(content)
             target = tree / name
+            # Namespace packages share a directory; a file of both would be whichever came last.
             if target.exists() and target.read_bytes() != content:
                 sys.exit(f"{wheel.name}: {name} differs from that of another wheel")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +125,7 @@ def without_types(source: str) -> str:
     blanked = bytearray(text)
 
     def blank(first: int, last: int) -> None:
+        # Blanks and not a cut: line and column of what follows stay, and tracebacks stay true.
         blanked[first:last] = bytes(c if c == 10 else 32 for c in blanked[first:last])
 
     tree = ast.parse(source)

@@ -29,6 +29,9 @@ COMPLETIONS = {
 }
 DEBIAN_ZSH = "usr/share/zsh/vendor-completions/_machineadm"
 """Where Debian's zsh looks for what packages bring."""
+# Nothing of rpmbuild's own may touch the files (__os_install_post strips, compiles and rewrites
+# first lines): the agent's digest is signed. Time and host are fixed, so that the same agent gives
+# the same bytes.
 SPEC = """\
 Name: machineadm
 Version: {version}
@@ -58,6 +61,7 @@ def main() -> None:
     parser.add_argument("--arch", choices=tuple(RPM_ARCHITECTURES), required=True)
     parser.add_argument("directory", type=Path)
     arguments = parser.parse_args()
+    # The checkout's package and not an installed one: its version and its commands are packed.
     sys.path.insert(0, str(ROOT))
     arguments.directory.mkdir(parents=True, exist_ok=True)
     write = deb if arguments.kind == "deb" else rpm
@@ -83,6 +87,7 @@ def completion(shell: str) -> bytes:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("MACHINEADM_")
     }
+    # A variable is an option: the builder's own must not change what is printed.
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, check=True)
     return done.stdout
 
@@ -104,6 +109,7 @@ def deb(files: Mapping[str, tuple[bytes, int]], arch: str, directory: Path) -> P
     """
     # Debian sorts ~ before everything: 0.2.0~rc.1 is older than 0.2.0.
     number = version().replace("-", "~")
+    # In KiB, rounded up, as Debian's policy has it.
     size = sum(len(content) for content, _ in files.values()) // 1024 + 1
     control = (
         f"Package: machineadm\nVersion: {number}\nArchitecture: {arch}\nMaintainer: machineadm <nobody@invalid>\n"
@@ -111,6 +117,7 @@ def deb(files: Mapping[str, tuple[bytes, int]], arch: str, directory: Path) -> P
     )
     zsh = COMPLETIONS["zsh"]
     files = {(DEBIAN_ZSH if path == zsh else path): file for path, file in files.items()}
+    # In this order alone, by deb(5): dpkg reads the archive from its beginning.
     members = (
         ("debian-binary", b"2.0\n"),
         ("control.tar.gz", tarball({"control": (control.encode(), 0o644)})),
@@ -126,6 +133,7 @@ def ar(members: Sequence[tuple[str, bytes]]) -> bytes:
     out = b"!<arch>\n"
     for name, content in members:
         out += f"{name:<16}{source_date_epoch():<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
+        # Members begin at even offsets.
         out += content + (b"\n" if len(content) % 2 else b"")
     return out
 
@@ -133,12 +141,14 @@ def ar(members: Sequence[tuple[str, bytes]]) -> bytes:
 def tarball(files: Mapping[str, tuple[bytes, int]]) -> bytes:
     """Files and the directories that hold them, root's, gzipped; the same bytes every time."""
     target = io.BytesIO()
+    # The format that dpkg-deb writes itself; Python's default would be pax.
     with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as archive:
         directories = {
             "/".join(parts[:count])
             for parts in (path.split("/") for path in files)
             for count in range(len(parts))
         }
+        # Before the files: dpkg makes no directory that the archive does not name.
         for name in sorted(directories):
             member = entry(f"./{name}" if name else ".", 0o755)
             member.type = tarfile.DIRTYPE
@@ -219,6 +229,7 @@ def rpm(files: Mapping[str, tuple[bytes, int]], arch: str, directory: Path) -> P
             raise SystemExit(f"rpmbuild failed: {done.stderr}")
         (built,) = (top / "out").rglob("*.rpm")
         written = directory / built.name
+        # A copy: the temporary directory may be on another file system.
         written.write_bytes(built.read_bytes())
     return written
 

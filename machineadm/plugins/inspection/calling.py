@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from machineadm.errors import UsageError
 from machineadm.plugins.host import Plugin
 from machineadm.plugins.inspection.running import methods_of
 from machineadm.plugins.kinds.failures import failing
 from machineadm.plugins.wire.rpc import Method
-
-PIECE: Final = 1 << 20
 
 
 def method_of(kind: str, name: str) -> Method:
@@ -21,6 +19,8 @@ def method_of(kind: str, name: str) -> Method:
         UsageError: MA7253: The kind does not have it.
     """
     known = methods_of(kind)
+    # By letters alone: commands have hyphens, Python underscores, the wire capitals, and all mean
+    # one method.
     wanted = name.replace("-", "").replace("_", "").lower()
     for method, found in known.items():
         if method.lower() == wanted:
@@ -44,6 +44,7 @@ def request_of(method: Method, inputs: dict[str, Any]) -> Any:
         return json_format.ParseDict(inputs, method.request())
     except json_format.ParseError as error:
         fields = ", ".join(field.json_name for field in method.request.DESCRIPTOR.fields) or "none"
+        # The first line, and not all of it: the text may quote the whole input.
         text = str(error).splitlines()[0][:200]
         raise UsageError(
             "MA7253", f"the input is not a request: {text}", hint=f"its fields: {fields}"
@@ -70,9 +71,12 @@ def replies(
     name = method.path.rpartition("/")[2]
     with (
         failing(plugin, kind, f"an answer to {name}"),
+        # As a stream, whatever the method is: one way for one reply and for many.
         plugin.stream(method, timeout=timeout) as call,
     ):
         call.send(request)
         call.end()
         for reply in call:
+            # With empty fields, too: proto3 leaves them out, and whoever tries a plugin would not
+            # know that they exist.
             yield json_format.MessageToDict(reply, always_print_fields_with_no_presence=True)

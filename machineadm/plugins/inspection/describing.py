@@ -30,8 +30,10 @@ def description(plugin: Plugin, kind: str) -> dict[str, Any]:
     Raises:
         PluginError: It does not answer.
     """
+    # First: a program that does not serve is told so, and not that it describes nothing.
     plugin.ping()
     found: dict[str, Any] = {"kind": kind, "name": plugin.name, "protocolVersion": plugin.version}
+    # scafctl's services have no Describe: their descriptors say what there is to say.
     if kind == "provider":
         return found | {"providers": _providers(plugin)}
     if kind == "auth-handler":
@@ -59,6 +61,7 @@ def _own(plugin: Plugin, kind: str) -> dict[str, Any]:
         "version": reply.version,
         "description": reply.description,
         "sdk": reply.sdk,
+        # Sorted: an author's order means nothing, and two builds of one plugin must compare equal.
         "protocolVersions": sorted(reply.protocol_versions),
         "served": served,
         "methods": sorted(
@@ -83,6 +86,7 @@ def _providers(plugin: Plugin) -> list[dict[str, Any]]:
                 "sensitiveFields": list(one.sensitive_fields),
                 "deprecated": one.deprecated,
                 "extractsDependencies": one.has_extract_dependencies,
+                # As a run reads it: the raw one before the structured form.
                 "schema": _json(one.raw_schema) or _schema(one.schema),
             }
         )
@@ -105,6 +109,7 @@ def _schema(schema: Any) -> dict[str, Any] | None:
     """Convert the structured form of a schema, for plugins without raw JSON."""
     if not schema.parameters:
         return None
+    # Types and words alone: this is for a person; a run judges by the whole (kinds.schema).
     parameters = sorted(schema.parameters.items())
     return {
         "type": "object",

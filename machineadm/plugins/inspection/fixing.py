@@ -19,6 +19,7 @@ REQUIREMENTS: Final = ("requirements.txt", "requirements.in")
 SDK: Final = "machineadm.plugins.sdk"
 _OURS: Final = "machineadm"
 _RANGE: Final = r">=\s*[0-9]+(?:\.[0-9]+)*\s*,\s*<\s*[0-9]+(?:\.[0-9]+)*"
+# Not machineadm-extra and not machineadm.x: a name of somebody else's begins like ours.
 _ENTRY: Final = r"""(?P<quote>["'])machineadm(?![\w.-])(?P<rest>[^"'\n]*)(?P=quote)"""
 _TABLE: Final = r"(?ms)^\[project\][ \t]*$.*?(?=^\[|\Z)"
 _LIST: Final = r"(?ms)^dependencies\s*=\s*\[(.*?)\][ \t]*(?:#[^\n]*)?$"
@@ -26,6 +27,7 @@ _LIST: Final = r"(?ms)^dependencies\s*=\s*\[(.*?)\][ \t]*(?:#[^\n]*)?$"
 
 def wanted() -> str:
     """Return the dependency on this release: its minor version, within which the SDK stays compatible."""
+    # Below 1.0 a minor version may break (semver.org, 4), so the range ends before the next one.
     major, minor, *_ = VERSION.split(".")
     return f"{_OURS}>={major}.{minor},<{major}.{int(minor) + 1}"
 
@@ -60,6 +62,7 @@ def fixed(files: Mapping[str, str]) -> dict[str, str]:
 
 def _is_python(name: str, text: str) -> bool:
     first = text.partition("\n")[0]
+    # A plugin is often a script without a suffix.
     return name.endswith(".py") or (first.startswith("#!") and "python" in first)
 
 
@@ -79,6 +82,8 @@ def _tree(name: str, text: str) -> ast.Module:
 
 
 def _imports_sdk(name: str, text: str) -> bool:
+    # Before it is parsed: most files of a project have nothing to do with us, and some may be for
+    # another Python.
     if _OURS not in text:
         return False
     for node in ast.walk(_tree(name, text)):
@@ -110,6 +115,7 @@ def _without_old_encoding(name: str, text: str) -> str:
                 if keyword.arg == "encodings" and _names_old_alone(keyword.value):
                     first = starts[keyword.lineno - 1] + keyword.col_offset
                     last = starts[(keyword.end_lineno or 0) - 1] + (keyword.end_col_offset or 0)
+                    # By spans and not by unparsing the tree: an author's layout and comments stay.
                     spans.append(_with_comma(data, first, last))
     # From the end, so that a removal does not move the spans that are still to come.
     for first, last in sorted(spans, reverse=True):
@@ -156,6 +162,8 @@ def _project(name: str, text: str, want: str) -> str:
         )
     found = re.search(_LIST, table[0])
     if found is None:
+        # A list that something else makes, or in a form that this does not read: better told than
+        # damaged.
         if re.search(r"(?m)^dependencies\b|^dynamic\s*=.*dependencies", table[0]):
             raise PluginError(
                 "MA7256",
@@ -186,6 +194,8 @@ def _entries(name: str, entries: str, want: str) -> str:
         if "\n" not in entries:
             return f'{entries}{", " if entries.strip() else ""}"{want}"'.replace(",, ", ", ")
         indent = (re.search(r"\n([ \t]+)\S", entries) or ["", "    "])[1]
+        # With the list's own indent, and a comma at its end as the list has one: a diff shows one
+        # line.
         kept = entries.rstrip().removesuffix(",")
         return f'{kept}{"," if kept.strip() else ""}\n{indent}"{want}",\n'
     _require_range(name, ours["rest"])

@@ -35,6 +35,7 @@ COOKIES: Final[dict[str, Cookie]] = {"provider": PROVIDER, "auth-handler": AUTH_
 def methods_of(kind: str) -> dict[str, Method]:
     """The methods of a kind, by name."""
     module, service = SERVICES[kind]
+    # One of them: protobuf's modules are slow to import, and a person asks for one kind.
     messages = import_module(f"machineadm.plugins.proto.{module}")
     found: dict[str, Method] = methods(messages.DESCRIPTOR.services_by_name[service])
     return found
@@ -44,6 +45,7 @@ def command_of(kind: str, found: Found, **settings: Any) -> Command:
     """Build the command that starts a plugin of a kind; its settings are sent separately."""
     ours = kind not in COOKIES
     cookie = COOKIE if ours else COOKIES[kind]
+    # scafctl's handshake has version 1 alone; 2 is msgpack, which is ours.
     return replace(common.command_of(found, cookie, host_versions() if ours else (1,)), **settings)
 
 
@@ -61,14 +63,18 @@ def running(kind: str, found: Found, log: Callable[[str], None]) -> Iterator[Plu
     """
 
     def listen(_: str, record: Record) -> None:
+        # As in a run: what a person sees here is what they would see there.
         if record.level not in ("trace", "debug"):
             log(f"plugin {found.name}: {record}")
 
     def output(_name: str, _stream: str, data: bytes) -> None:
         for line in data.decode(errors="replace").splitlines():
+            # Cut as in a run, for a terminal that somebody still has to read.
             log(f"plugin {found.name}: {line[:4096]}")
 
     with Host(listen=listen, output=output) as host:
+        # On scafctl's wire settings belong to a provider or a handler by its name, so whoever asks
+        # for one sends them.
         if kind in COOKIES:
             yield host.start(command_of(kind, found))
         else:

@@ -29,7 +29,10 @@ from machineadm.plugins.wire.connection import opened
 from machineadm.plugins.wire.handshake import Cookie
 from machineadm.plugins.wire.rpc import Method, RpcError
 
+# More than a pool of threads has by default on a small machine: one that blocks all of its own
+# would show.
 AT_ONCE: Final = 16
+# go-plugin's host kills after two seconds.
 END: Final = 2.0
 """Seconds that a plugin has to end when it is asked to."""
 
@@ -50,7 +53,9 @@ def without_cookie(subject: Subject) -> None:
         try:
             host.start(subject.command(cookie=Cookie("NO_COOKIE", "x"), start_timeout=10.0))
         except PluginError as error:
+            # It exited before it served, which is what go-plugin's own library does.
             if error.code == "MA7211":
+                # Whoever starts it by hand must read why nothing happens.
                 require(error.log_tail, "it ends without a word on standard error")
                 require("exit code 0" not in error.message, "it ends with exit code 0")
                 return
@@ -60,6 +65,7 @@ def without_cookie(subject: Subject) -> None:
 
 def in_the_clear(subject: Subject) -> None:
     """A host without AutoMTLS, as scafctl's, is served in the clear."""
+    # A certificate that was not asked for crashes Go's host (a nil TLS configuration).
     with subject.running(mtls=False) as plugin:
         plugin.ping()
 
@@ -75,6 +81,7 @@ def multiplexed(subject: Subject) -> None:
         with subject.running(multiplexed=True) as plugin:
             plugin.ping()
     except PluginError as error:
+        # Libraries older than go-plugin 1.6 know nothing of it.
         if error.code == "MA7217":
             raise SkippedError("its library does not multiplex") from None
         raise
@@ -91,9 +98,11 @@ def old_encoding(subject: Subject) -> None:
     if subject.kind in COOKIES:
         raise SkippedError("its kind has one encoding")
     try:
+        # As a host of an older release offers it.
         with subject.running(versions=(1,)) as plugin:
             plugin.ping()
     except PluginError as error:
+        # No version in common: that is what an older host would meet.
         if error.code == "MA7214":
             raise FailedError("it does not speak protocol version 1") from None
         raise
@@ -120,6 +129,7 @@ def interrupted(subject: Subject) -> None:
         FailedError: It does.
     """
     with subject.running() as plugin:
+        # The terminal sends it to host and plugin alike, and go-plugin's plugins ignore it.
         os.kill(plugin.pid, signal.SIGINT)
         if plugin.wait(0.5) is not None:
             fail("it ends at SIGINT")
@@ -132,15 +142,18 @@ def ends(subject: Subject) -> None:
         began = time.monotonic()
         plugin.end()
         took = time.monotonic() - began
+        # A negative one is a signal: the host had to kill it.
         code = plugin.wait(0)
         require(code is not None and code >= 0, "it does not end within 2 s, and had to be killed")
         require(code == 0, f"it ends with exit code {code}")
+        # A second more, for a machine that is busy.
         require(took < END + 1, f"it takes {took:.1f} s to end")
 
 
 def terminated(subject: Subject) -> None:
     """SIGTERM ends it."""
     with subject.running() as plugin:
+        # Who stops a service sends it to all of its processes; Go's default ends them.
         os.kill(plugin.pid, signal.SIGTERM)
         require(plugin.wait(5) is not None, "it does not end within 5 s of SIGTERM")
 
@@ -155,6 +168,7 @@ def healthy(_: Subject, plugin: Plugin) -> None:
 
 def unknown_method(_: Subject, plugin: Plugin) -> None:
     """A method that it does not know is answered with UNIMPLEMENTED: hosts rely on that to ask for what is newer."""
+    # Any message without a field that is set does: the method is refused before it is read.
     empty = health_pb2.HealthCheckRequest
     method = Method("/machineadm.plugin.v1.Nothing/There", Cardinality.UNARY_UNARY, empty, empty)
     try:
@@ -167,6 +181,7 @@ def unknown_method(_: Subject, plugin: Plugin) -> None:
 
 def at_once(_: Subject, plugin: Plugin) -> None:
     """Sixteen calls at once are answered."""
+    # Threads, as the host's interface blocks.
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda _: _pings(plugin), range(AT_ONCE)))
     require(all(found), f"{found.count(False)} of {AT_ONCE} fail")
@@ -192,6 +207,7 @@ def _connects(plugin: Plugin, identity: object) -> bool:
             connection.address,
             directory=plugin.directory,
             identity=identity,  # type: ignore[arg-type]
+            # The right one: refused must be the stranger, and not the plugin by us.
             peer=plugin.certificate,
             multiplexed=False,
             output=lambda _stream, _data: None,
@@ -202,11 +218,13 @@ def _connects(plugin: Plugin, identity: object) -> bool:
             await trying.close()
         return True
 
+    # However it is refused: TLS 1.3 tells a client of a missing certificate only when it reads.
     with contextlib.suppress(OSError, RpcError, PluginError, asyncio.TimeoutError, EOFError):
         return plugin.run(asyncio.wait_for(attempt(), 5))
     return False
 
 
+# In this order: the first decides whether the others have anything to judge.
 ALONE: Final[dict[str, Alone]] = {
     "starts and serves with AutoMTLS": starts,
     "refuses to run without its cookie": without_cookie,

@@ -21,6 +21,7 @@ CALL: Final = 30.0
 """Seconds that a start and a call may take."""
 
 
+# Not an error of ours: a run of the suite ends well, whatever the plugin does.
 class FailedError(Exception):
     """The plugin does not conform; the text says what was expected, and what came."""
 
@@ -61,6 +62,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
     def command(self, **over: Any) -> Command:
         """How it is started."""
+        # Without a checksum: an author tries what was built a second ago.
         found = Found(name=self.path.rpartition("/")[2], path=self.path)
         settings = {"arguments": self.arguments, "start_timeout": START, **over}
         return command_of(self.kind, found, **settings)
@@ -68,6 +70,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     @contextmanager
     def running(self, **over: Any) -> Iterator[Plugin]:
         """Start it, with its settings."""
+        # A host for each check that starts one: what an earlier check left must not help or harm
+        # the next.
         with Host() as host:
             plugin = host.start(self.command(**over))
             if self.settings and self.kind not in COOKIES:
@@ -80,6 +84,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             SkippedError: Nobody has said.
         """
+        # Skipped and not failed: only the author knows what the plugin keeps.
         if name not in self.inputs:
             raise SkippedError(f'needs --input {{"{name}": ...}}: {what}')
         return self.inputs[name]
@@ -127,6 +132,7 @@ def asked(subject: Subject, plugin: Plugin, name: str, /, **fields: Any) -> Any:
     try:
         return plugin.call(method, method.request(**fields), timeout=CALL)
     except RpcError as error:
+        # Methods are optional; what is there must be right.
         if error.status is Status.UNIMPLEMENTED:
             raise SkippedError(f"it does not have {name}") from None
         raise FailedError(f"{name} answers {error}") from None
@@ -140,6 +146,7 @@ def refused(subject: Subject, plugin: Plugin, name: str, /, **fields: Any) -> Rp
     """
     method = subject.methods[name]
     try:
+        # An error of a stream may come at any reply, so all are read.
         if method.cardinality.value.server_streaming:
             with plugin.stream(method, timeout=CALL) as call:
                 call.send(method.request(**fields))
@@ -149,10 +156,12 @@ def refused(subject: Subject, plugin: Plugin, name: str, /, **fields: Any) -> Rp
         else:
             plugin.call(method, method.request(**fields), timeout=CALL)
     except RpcError as error:
+        # These are what a host sees of a plugin that hangs or dies, and not an answer.
         if error.status in (Status.DEADLINE_EXCEEDED, Status.UNAVAILABLE):
             raise FailedError(
                 f"{name} ends with {error}, where an error in words is expected"
             ) from None
+        # An operator reads this text; without one there is only a number.
         require(error.text, f"{name} fails with {error.status.name} and without a word")
         return error
     raise FailedError(f"{name} succeeds, where an error is expected")

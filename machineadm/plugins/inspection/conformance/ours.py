@@ -23,6 +23,7 @@ from machineadm.plugins.payload import encode
 from machineadm.plugins.proto import plugin_pb2
 from machineadm.plugins.wire.rpc import RpcError
 
+# grpc-go's limit for what a server or a client receives, unless its author raised it.
 MOST_PIECE: Final = 4 << 20
 """Bytes of one message, that servers and clients in Go take."""
 
@@ -35,12 +36,14 @@ def unfit_settings(subject: Subject, plugin: Plugin) -> None:
     Raises:
         SkippedError: It takes none.
     """
+    # 0xc1 is the one byte that msgpack never uses.
     request = plugin_pb2.ConfigureRequest(settings=b"\xc1 is not msgpack, nor JSON")
     try:
         reply = plugin.call(CONFIGURE, request, timeout=CALL)
     except RpcError as error:
         if error.status is Status.UNIMPLEMENTED:
             raise SkippedError("it has no settings") from None
+        # Any other status is a refusal; this one is a connection that is gone.
         require(error.status is not Status.UNAVAILABLE, "invalid settings end it")
         return
     require(reply.diagnostics, "it takes settings that cannot be decoded, and says nothing")
@@ -66,6 +69,7 @@ def same_settings(subject: Subject, plugin: Plugin) -> None:
 # --------------------------------------------------------------------- encryption-provider
 def unknown_passphrase(subject: Subject, plugin: Plugin) -> None:
     """A provider that it does not know is refused in words, never with an empty passphrase."""
+    # An empty passphrase would decrypt nothing, and the error would point at the documents.
     refused(subject, plugin, "FetchPassphrase", provider=_NOBODY)
 
 
@@ -83,6 +87,7 @@ def passphrase(subject: Subject, plugin: Plugin) -> None:
 def stored_passphrase(subject: Subject, plugin: Plugin) -> None:
     """What is stored is what is fetched; what is deleted is gone; deleting it again is fine."""
     subject.require_writes()
+    # A new name each time: a run that was killed may have left one.
     name, word = f"conformance-{secrets.token_hex(4)}", secrets.token_hex(16).encode()
     asked(subject, plugin, "StorePassphrase", provider=name, passphrase=word)
     try:
@@ -97,6 +102,7 @@ def stored_passphrase(subject: Subject, plugin: Plugin) -> None:
 # ------------------------------------------------------------------------ infrastructure
 def unknown_location(subject: Subject, plugin: Plugin) -> None:
     """A location without data is refused with a message, never answered with no bytes."""
+    # A plugin may refuse a location by its form; `missing` names one that is well formed.
     location = subject.inputs.get("missing", _NOBODY)
     refused(subject, plugin, "Fetch", location=location)
 
@@ -113,6 +119,7 @@ def fetched(subject: Subject, plugin: Plugin) -> None:
 def cancelled(subject: Subject, plugin: Plugin) -> None:
     """A host that goes away in the midst of a fetch costs nothing."""
     location = subject.known("location", "a location that has something")
+    # Several times: a connection or a thread that is lost each time shows when they run out.
     for _ in range(8):
         with plugin.stream(subject.methods["Fetch"], timeout=CALL) as call:
             call.send(subject.methods["Fetch"].request(location=location))
@@ -130,6 +137,7 @@ def reported(subject: Subject, plugin: Plugin) -> None:
 def stored(subject: Subject, plugin: Plugin) -> None:
     """What is stored is located and fetched, in any size; what is deleted is gone."""
     subject.require_writes()
+    # 3 MiB: several messages, as a configuration with files may have.
     name, data = f"conformance-{secrets.token_hex(4)}", secrets.token_bytes(3 << 20)
     location = _store(subject, plugin, name, data)
     try:
@@ -137,6 +145,7 @@ def stored(subject: Subject, plugin: Plugin) -> None:
         require(found.found and found.location == location, "Locate does not find what was stored")
         require(b"".join(_fetch(subject, plugin, location)) == data, "other bytes come back")
     finally:
+        # Also after a failure: the suite leaves nothing behind in somebody's store.
         asked(subject, plugin, "Delete", location=location)
     require(not asked(subject, plugin, "Locate", name=name).found, "what is deleted is located")
     refused(subject, plugin, "Fetch", location=location)
@@ -145,6 +154,7 @@ def stored(subject: Subject, plugin: Plugin) -> None:
 # --------------------------------------------------------------------------- attestation
 def evidence(subject: Subject, plugin: Plugin) -> None:
     """Each challenge has evidence of its own, in a named format."""
+    # Twice: the same evidence for two challenges could be replayed.
     found = [asked(subject, plugin, "Attest", challenge=secrets.token_bytes(32)) for _ in range(2)]
     require(all(one.format and one.evidence for one in found), "evidence or its format is empty")
     require(len({one.format for one in found}) == 1, "the format changes between two calls")
@@ -160,6 +170,7 @@ def verified(subject: Subject, plugin: Plugin) -> None:
     given = asked(subject, plugin, "Attest", challenge=challenge)
     good = _verify(subject, plugin, challenge, given.format, given.evidence)
     require(good.trusted and good.identity, f"it does not trust its own evidence: {good.reason}")
+    # A single bit: a judge that compares only parts of it would let that pass.
     changed = bytes([given.evidence[0] ^ 1]) + given.evidence[1:]
     for what, bad in (
         ("of another challenge", (secrets.token_bytes(32), given.format, given.evidence)),
@@ -183,6 +194,7 @@ def _fetch(subject: Subject, plugin: Plugin, location: str) -> list[bytes]:
         with plugin.stream(method, timeout=CALL) as call:
             call.send(method.request(location=location))
             call.end()
+            # Piece by piece, since their sizes are judged, too.
             return [reply.data for reply in call]
     except RpcError as error:
         fail(f"Fetch answers {error}")

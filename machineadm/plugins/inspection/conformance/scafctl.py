@@ -42,8 +42,10 @@ def descriptors(subject: Subject, plugin: Plugin) -> None:
     client = Providers(plugin)
     for name in _names(subject, plugin):
         one = client.descriptor(name)
+        # Hosts keep descriptors by the name that they asked for.
         require(one.name == name, f"the descriptor of {name} names {one.name!r}")
         _require_version(name, one.version)
+        # None is fine: the structured form may stand for it.
         if one.raw_schema:
             require(
                 isinstance(_json(one.raw_schema), dict), f"the schema of {name} is not an object"
@@ -68,6 +70,7 @@ def unfit_inputs(subject: Subject, plugin: Plugin) -> None:
         except RpcError as error:
             require(error.text, f"{name}: inputs that are not JSON end with {error}")
             continue
+        # scafctl's server reports by text or by exit code; either is a refusal.
         require(reply.error or reply.exit_code, f"{name} takes inputs that are not JSON")
 
 
@@ -82,6 +85,7 @@ def executed(subject: Subject, plugin: Plugin) -> None:
         plain = client.execute(name, inputs)
         streamed = client.execute(name, inputs, output=lambda _stream, _data: None)
         require(
+            # The type alone: what a provider gives may change from call to call, such as a time.
             type(plain.data) is type(streamed.data),
             f"{name} gives {type(plain.data).__name__} unary, and {type(streamed.data).__name__} streamed",
         )
@@ -104,6 +108,7 @@ def _executions(subject: Subject) -> dict[str, dict[str, Any]]:
     Raises:
         SkippedError: There are none.
     """
+    # Other inputs, such as `scope`, are texts.
     found = {name: one for name, one in subject.inputs.items() if isinstance(one, dict)}
     if not found:
         raise SkippedError('needs --input {"PROVIDER": {INPUTS}}: inputs that it takes')
@@ -133,6 +138,7 @@ def statuses(subject: Subject, plugin: Plugin) -> None:
                 or claims.client_id
                 or status.client_id
             )
+            # Claims differ by flow: a workload has no e-mail, and a person no client.
             require(named, f"handler {one.name} is logged in, and does not say as whom")
 
 
@@ -163,6 +169,7 @@ def given_tokens(subject: Subject, plugin: Plugin) -> None:
             subject, plugin, "GetToken", handler_name=name, scope=scope, min_valid_for_seconds=60
         )
         require(reply.access_token, f"handler {name} returns an empty token")
+        # 0 is `nobody knows` in scafctl's protocol; five seconds are for the call itself.
         left = reply.expires_at_unix - time.time()
         require(
             reply.expires_at_unix == 0 or left >= 55,
@@ -174,6 +181,7 @@ def kept_tokens(subject: Subject, plugin: Plugin) -> None:
     """What is kept is listed, and purged without a fault."""
     for one in _handlers(subject, plugin):
         asked(subject, plugin, "ListCachedTokens", handler_name=one.name)
+        # To purge changes what the plugin keeps.
         if subject.writes:
             count = asked(subject, plugin, "PurgeExpiredTokens", handler_name=one.name).purged_count
             require(count >= 0, f"handler {one.name} purges {count} tokens")
@@ -184,6 +192,7 @@ def configured(subject: Subject, plugin: Plugin) -> None:
     for one in _handlers(subject, plugin):
         for _ in range(2):
             try:
+                # By a client of its own each time: one client sends settings once.
                 AuthHandlers(plugin).configure(one.name, subject.settings)
             except PluginError as error:
                 fail(error.message)

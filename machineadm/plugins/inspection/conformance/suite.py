@@ -16,6 +16,7 @@ from machineadm.plugins.inspection.conformance.model import (
 )
 from machineadm.plugins.wire.rpc import RpcError
 
+# A ping of a healthy plugin takes milliseconds; this is for a machine that is busy.
 ALIVE = 5.0
 
 
@@ -34,6 +35,7 @@ def judge(subject: Subject) -> Iterator[Result]:
     name, check = next(alone)
     first = _result(name, lambda: check(subject))
     yield first
+    # One reason, and not the same one under twenty names.
     if first.verdict == "FAILED":
         return
     for name, check in alone:
@@ -48,8 +50,11 @@ def _live(subject: Subject) -> Iterator[Result]:
         try:
             with subject.running() as plugin:
                 while left:
+                    # Taken before it runs: a check that ends the plugin must not be tried again
+                    # for ever.
                     name, check = left.pop(0)
                     yield _survived(plugin, _result(name, lambda: check(subject, plugin)))  # noqa: B023 - called at once
+                    # A new one for the checks that are left: each is judged by itself.
                     if plugin.wait(0) is not None:
                         break
         except PluginError as error:
@@ -59,6 +64,8 @@ def _live(subject: Subject) -> Iterator[Result]:
 
 def _survived(plugin: Plugin, result: Result) -> Result:
     try:
+        # After each check, as a plugin may answer properly and end: the next check would be
+        # blamed.
         plugin.ping(ALIVE)
     except RpcError as error:
         detail = f"it does not serve any more ({error})"
