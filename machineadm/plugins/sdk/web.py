@@ -217,7 +217,6 @@ def _explained(error: urllib.error.HTTPError, explain: Callable[[bytes], str] | 
 
 
 def _unreachable(url: str, reason: object) -> NoReturn:
-    # A redirect that was refused: urllib wraps it.
     if isinstance(reason, CallError):
         raise reason
     # Some errors have neither words nor a number: then the type is all there is.
