@@ -123,6 +123,10 @@ def known(value: Any, kind: str, minor: int) -> Any:
     return found
 
 
+_GATED_ANONYMOUS: Final = 31
+"""The minor version with a gate, off by default, for who is anonymous."""
+
+
 class _Draw:
     def __init__(self, rng: random.Random, minor: int) -> None:
         self._rng, self._minor = rng, minor
@@ -137,6 +141,8 @@ class _Draw:
         )
         document = dict(known(document, root, self._minor))
         document["apiVersion"] = version
+        if self._minor == _GATED_ANONYMOUS:
+            document.pop("anonymous", None)
         for _ in range(self._rng.choice((1, 1, 1, 2, 3))):
             self._change(document, root, depth=0)
         return document

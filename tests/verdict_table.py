@@ -28,7 +28,7 @@ COUNTS: Final = HERE / "verdict_table.json"
 PAGE: Final = HERE.parent / "docs/verdict.md"
 BEGIN, END = "<!-- verdicts -->\n", "<!-- end of verdicts -->\n"
 
-MINORS: Final = (30, 34, 36, 37)
+MINORS: Final = (30, 31, 34, 36, 37)
 """Versions whose programs are asked."""
 
 KINDS: Final = (*DOCUMENTS, *PROGRAMS, *drawn_machines.KINDS)
@@ -82,6 +82,7 @@ OF_MACHINES_REFUSED: Final = {
     r"MA1430 .*\.extraVolumes\[\d+\]\.name": "a volume would take the place of one that machineadm adds, and the files of a field be gone",
     r"MA1430 .*\.log\.path": "the same, seen from the field whose place is taken",
     r"MA1431 .*\.extraEnv\[0\]\.valueFrom": "kubeadm takes the last of two variables of one name, but the first is a mistake all the same",
+    r"MA1431 .*\.valueFrom\.(secretKeyRef|configMapKeyRef)": "up to 1.33 the kubelet takes it, and waits for an API server that waits for it",
     r"MA1432 .*\.command\[\d+\]": "nobody means a null among arguments, which Kubernetes takes for an empty one",
     r"MA1432 .*: (apiVersion|kind) must stay": "kubeadm does not look, but an object without a kind is none",
     r"MA1432 .*a merge patch is a map": "what is no map takes the place of the whole object, and nothing is left of that",

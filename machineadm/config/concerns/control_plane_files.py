@@ -207,8 +207,29 @@ def _something_encrypts(encryption: EncryptionAtRest, _context: Context) -> Iter
 
 def _authentication_document(authentication: Authentication, context: Context) -> Iterator[Finding]:
     yield from judge(
-        authentication.structured, "structured", "AuthenticationConfiguration", context
+        authentication.structured,
+        "structured",
+        "AuthenticationConfiguration",
+        context,
+        inherited={"featureGates": _gates(context)},
     )
+
+
+def _gates(context: Context) -> dict[str, bool]:
+    """What the API server's arguments say of feature gates."""
+    kubernetes = context.kubernetes
+    plane = kubernetes.control_plane if kubernetes is not None else None
+    server = plane.api_server if plane is not None else None
+    given = [
+        each.value
+        for each in (server.extra_args if server is not None else ())
+        if each.name.replace("_", "-") == "feature-gates" and isinstance(each.value, str)
+    ]
+    if not given:
+        return {}
+    from machineadm.config.passed_on.flag_sets import gates_of
+
+    return gates_of(given[-1])
 
 
 def _authorization_document(authorization: Authorization, context: Context) -> Iterator[Finding]:

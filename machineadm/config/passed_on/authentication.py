@@ -27,14 +27,23 @@ from machineadm.config.paths import child
 
 # The API server's own bound for jwt: each has a verifier that fetches keys.
 _MOST_ISSUERS: Final = 64
+# On by default from here on; before 1.31 there is no such field.
+_ANONYMOUS_MINOR: Final = 32
 # Keys of `extra` below these are for Kubernetes' own use (credential-id and the like).
 _RESERVED: Final = ("kubernetes.io", "k8s.io")
 
 
 def problems(
-    document: dict[str, Any], path: str, minor: int, _inherited: Mapping[str, Any]
+    document: dict[str, Any], path: str, minor: int, inherited: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """What the API server refuses beyond wrong fields."""
+    if minor < _ANONYMOUS_MINOR and isinstance(document.get("anonymous"), dict):
+        from machineadm.config.upstream.gates import is_on
+
+        gate = "AnonymousAuthConfigurableEndpoints"
+        if not is_on(gate, "kube-apiserver", minor, mapping(inherited, "featureGates")):
+            yield refused(child(path, "anonymous"), f"needs the feature gate {gate}")
+            return
     # Conditions limit who may be anonymous, so they need somebody who is.
     anonymous = mapping(document, "anonymous")
     if not anonymous.get("enabled") and not is_absent(anonymous, "conditions"):

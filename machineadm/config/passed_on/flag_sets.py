@@ -104,7 +104,7 @@ _OUTPUT: Final = tuple(
 
 def _logging(program: str, given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
     gate = "LoggingAlphaOptions"
-    gates = _gates(given.get("feature-gates", ""))
+    gates = gates_of(given.get("feature-gates", ""))
     for name in _OUTPUT:
         value = given.get(name, "")
         # 0 and false are the defaults, which need no gate.
@@ -140,7 +140,7 @@ def _fairness(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _gated(program: str, given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
-    gates = _gates(given.get("feature-gates", ""))
+    gates = gates_of(given.get("feature-gates", ""))
     for name, gate in _NEED_GATES.items():
         if given.get(name) and not is_on(gate, program, minor, gates):
             yield name, f"needs the feature gate {gate}"
@@ -201,7 +201,7 @@ _WITHOUT_CLOUDS: Final = ("DisableCloudProviders", "DisableKubeletCloudCredentia
 def _cloud(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
     """Of the API server up to 1.32; what a later one does not have is told as an unknown argument."""
     name = "cloud-provider"
-    value, gates = given.get(name, ""), _gates(given.get("feature-gates", ""))
+    value, gates = given.get(name, ""), gates_of(given.get("feature-gates", ""))
     states = {gate: is_on(gate, "kube-apiserver", minor, gates) for gate in _WITHOUT_CLOUDS}
     if not value or minor > _LAST_CLOUD:
         return
@@ -218,7 +218,8 @@ def _cloud(given: Mapping[str, str], minor: int) -> Iterator[tuple[str, str]]:
 _LAST_CLOUD: Final = 32
 
 
-def _gates(text: str) -> dict[str, bool]:
+def gates_of(text: str) -> dict[str, bool]:
+    """The feature gates that an argument sets; what is none is left out."""
     found = {}
     for pair in filter(None, text.split(",")):
         name, _equals, state = (part.strip() for part in pair.partition("="))

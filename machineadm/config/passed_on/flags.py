@@ -546,6 +546,8 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
     "kubelet": {
         **_SERVING,
         "topology-manager-scope": _one_of("container", "pod"),
+        # Other words are told as those of the field.
+        "topology-manager-policy": lambda value: "" if value else "must not be empty",
         "container-runtime-endpoint": lambda value: "" if value else "must not be empty",
         "authorization-mode": _one_of("AlwaysAllow", "Webhook"),
         "cloud-provider": _one_of("external", ""),

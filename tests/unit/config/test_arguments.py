@@ -235,6 +235,7 @@ REFUSED_VALUES = [
     ("kubelet", "event-qps", "-1"),
     ("kubelet", "image-gc-high-threshold", "101"),
     ("kubelet", "topology-manager-policy", "numa"),
+    ("kubelet", "topology-manager-policy", ""),
     ("kubelet", "reserved-cpus", "3-1"),
     ("kubelet", "container-log-max-files", "1"),
     ("kube-apiserver", "v", "0x10"),

@@ -13,8 +13,11 @@ from machineadm.agent.intake import examine
 from machineadm.config import upstream
 from machineadm.config.passed_on import judged
 from machineadm.config.upstream.walk import billionths, duration_seconds
+from machineadm.config.validation import check
 from machineadm.config.versions import NEWEST_MINOR, OLDEST_MINOR, STRUCTURED_MINOR
+from machineadm.documents.decoding import read_values
 from machineadm.sources.stream import Stream
+from tests.configurations import configuration
 from tests.passed_on_cases import DROP, KUBELET, POD, RIGHT, Case, cases, changed
 
 MINORS = range(OLDEST_MINOR, NEWEST_MINOR + 1)
@@ -57,8 +60,11 @@ def test_every_version_takes_what_it_has(kind: str, minor: int) -> None:
 
     told = list(judged(document, "", kind, minor))
 
-    # What came later is the only thing that is ever wrong with them: 1.29 has swap behind a gate.
-    assert {each.code for each in told if "NodeSwap" not in each.message} <= {"MA1310"}
+    # What came later is the only thing that is ever wrong with them: 1.29 has swap behind a gate, 1.31 anonymous users.
+    gated = ("NodeSwap", "AnonymousAuthConfigurableEndpoints")
+    assert {each.code for each in told if not any(gate in each.message for gate in gated)} <= {
+        "MA1310"
+    }
     if minor >= 34:
         assert told == []
 
@@ -237,6 +243,39 @@ def test_amounts_and_lengths_of_time_are_those_that_kubernetes_reads() -> None:
         for letters in itertools.product("-10.msnuh\u00b5", repeat=length):
             text = "".join(letters)
             assert (duration_seconds(text) is not None) == (time.fullmatch(text) is not None), text
+
+
+def test_who_is_anonymous_is_configured_with_a_gate_in_1_31() -> None:
+    kind = "AuthenticationConfiguration"
+    document = copy.deepcopy(RIGHT[kind]) | {"apiVersion": "apiserver.config.k8s.io/v1beta1"}
+
+    def places(minor: int, **gates: bool) -> list[str]:
+        return [
+            each.path
+            for each in judged(document, "", kind, minor, inherited={"featureGates": gates})
+        ]
+
+    assert places(31) == ["anonymous"]
+    assert places(31, AnonymousAuthConfigurableEndpoints=True) == []
+    assert places(31, AllAlpha=True) == []
+    assert places(32) == []
+
+
+def test_the_gate_of_anonymous_is_an_argument_of_the_api_server() -> None:
+    document = {
+        "apiVersion": "apiserver.config.k8s.io/v1beta1",
+        "kind": "AuthenticationConfiguration",
+        "anonymous": {"enabled": False},
+    }
+    gates = {"name": "feature-gates", "value": "AnonymousAuthConfigurableEndpoints=true"}
+    given = {
+        "kubernetes.version": "v1.31.4",
+        "kubernetes.controlPlane.authentication.structured": document,
+    }
+    turned_on = {"kubernetes.controlPlane.apiServer.extraArgs": [gates]}
+
+    assert [each.code for each in check(configuration(given), read=read_values)] == ["MA1440"]
+    assert check(configuration(given | turned_on), read=read_values) == []
 
 
 def test_a_whole_stage_of_gates_can_be_turned_off() -> None:
