@@ -8,7 +8,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 import msgspec
@@ -44,6 +44,8 @@ _JSON: Final = "application/json"
 _METADATA: Final = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 _ACCEPT_LIST: Final = _METADATA.format("List")
 _ACCEPT_OBJECT: Final = _METADATA.format("")
+
+Answer = TypeVar("Answer")
 
 FIELD_MANAGER: Final = "machineadm"
 """Under which the API server remembers the fields that the controllers own."""
@@ -215,14 +217,14 @@ class Client:
         try:
             # The preferred version and not the newest: where several are served, that is the one
             # whose fields the kind's author wants others to read.
-            served = msgspec.json.decode(await self._call("GET", f"/apis/{group}"), type=_Group)
+            served = read(await self._call("GET", f"/apis/{group}"), _Group)
             version = served.preferred_version.version
             answer = await self._call("GET", f"/apis/{group}/{version}")
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
-        for one in msgspec.json.decode(answer, type=_Kinds).resources:
+        for one in read(answer, _Kinds).resources:
             # `plural/status` has the same kind.
             if one.kind == kind and one.namespaced and "/" not in one.name:
                 return Resource(group=group, version=version, kind=kind, plural=one.name)
@@ -258,7 +260,7 @@ class Client:
             path = resource.path(namespace)
             accept = _ACCEPT_LIST if metadata_only else _JSON
             data = await self._call("GET", path, query=query, accept=accept)
-            page = msgspec.json.decode(data, type=_Page)
+            page = read(data, _Page)
             items += page.items or ()
             if not page.metadata.continue_:
                 return items, page.metadata.resource_version
@@ -492,6 +494,19 @@ class Client:
             # the certificate in tls-server-name.
             server_hostname=self.connection.tls_name or None,
         )
+
+
+def read(answer: bytes, kind: type[Answer]) -> Answer:
+    """Decode an answer of the API server.
+
+    Raises:
+        ApiError: It is something else: a proxy between may answer in its place, with status 200.
+    """
+    try:
+        return msgspec.json.decode(answer, type=kind)
+    except ValueError:
+        # Not quoted: it may be an object with secrets.
+        raise ApiError(0, "", "an answer that is not Kubernetes' JSON") from None
 
 
 class _Limit:

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.client import ApiError, Client, read
 from machineadm.controllers.runtime.resources import LEASES
 
 # In this order, DURATION above DEADLINE above PAUSE: who leads gives up before others may take
@@ -86,12 +86,14 @@ class Election:
         self._pause = pause
         self._seen: tuple[str | None, str | None] = (None, None)
         self._seen_at = 0.0
+        self._renewed = 0.0
+        """When the last call began that took or renewed it."""
 
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
         # Without jitter: two processes that try at once are told apart by the resource version, and
         # one gets a conflict.
-        while not await self._try():
+        while not await self._try(self._deadline):
             await asyncio.sleep(self._pause)
         _LOG.info("leader: %s", self.identity)
 
@@ -100,13 +102,13 @@ class Election:
 
         It gives up before the lease runs out, so that no two processes act at the same time as far as their clocks run alike.
         """
-        renewed = self._clock()
-        while self._clock() - renewed < self._deadline:
-            await asyncio.sleep(self._pause)
-            if await self._try():
-                renewed = self._clock()
+        while (left := self._left()) > 0:
+            await asyncio.sleep(min(self._pause, left))
+            # For the rest and no longer: a try that begins late and hangs would end after the
+            # lease has run out, while another works already.
+            renewed = await self._try(max(0.0, self._left()))
             # A conflict alone is no loss, since a read that is stale gives one as well.
-            elif self._seen[0] != self.identity:
+            if not renewed and self._seen[0] != self.identity:
                 break  # another has it: no use in waiting
         # The process ends and is started again by its Deployment: a leader that lost its lease has
         # workers in unknown states, and a fresh start is the one that is tested.
@@ -126,13 +128,22 @@ class Election:
         except ApiError as error:
             _LOG.warning("giving the lease back: %s", error.message)
 
-    async def _try(self) -> bool:
+    def _left(self) -> float:
+        """Seconds until whoever leads must stop."""
+        return self._renewed + self._deadline - self._clock()
+
+    async def _try(self, seconds: float) -> bool:
+        # From its beginning: the answer may be late, and the others count from the write on.
+        began = self._clock()
         try:
             # A server that does not answer must not keep us from noticing that the time is over.
-            return await asyncio.wait_for(self._take(), self._deadline)
+            taken = await asyncio.wait_for(self._take(), seconds)
         except (ApiError, asyncio.TimeoutError) as error:
-            _LOG.warning("lease %s: %s", self._name, error)
+            _LOG.warning("lease %s: %s", self._name, str(error) or "no answer in time")
             return False
+        if taken:
+            self._renewed = began
+        return taken
 
     async def _take(self) -> bool:
         lease = await self._read()
@@ -179,7 +190,7 @@ class Election:
 
     async def _read(self) -> _Lease | None:
         data = await self._client.get(LEASES, self._namespace, self._name)
-        return None if data is None else msgspec.json.decode(data, type=_Lease)
+        return None if data is None else read(data, _Lease)
 
     async def _write(self, spec: _Spec, version: str) -> None:
         await self._client.replace(LEASES, self._namespace, self._name, self._body(spec, version))

@@ -201,7 +201,7 @@ class Process:
             # Work ends before the lease is given back: no two processes act at once.
             await cancelled(*parts)
             if self._election is not None:
-                await self._election.release()
+                await self._given_back(self._election)
             # Last: the Lease comes first, since a standby waits for it, and nobody waits for an
             # Event.
             if not self._hurry.is_set():
@@ -227,6 +227,14 @@ class Process:
         if not drain.done():
             _LOG.warning("ended with work that was begun; it is repeated by whoever comes next")
         await cancelled(drain, hurry)
+
+    async def _given_back(self, election: Election) -> None:
+        # Bounded: an API server that hangs would hold us until the kubelet kills the process, and a
+        # standby takes over all the same once the lease has run out.
+        try:
+            await asyncio.wait_for(election.release(), _LAST_WORDS)
+        except asyncio.TimeoutError:
+            _LOG.warning("giving the lease back: no answer in time")
 
     async def _work(self) -> None:
         # Before the work begins, so that a scrape never shows work without a leader.

@@ -16,6 +16,7 @@ from machineadm.controllers.runtime.store import Key
 _FIRST_PAUSE: Final = 1.0
 _STEP: Final = 0.005
 _LONGEST_PAUSE: Final = 300.0
+_MOST_DOUBLED: Final = 16
 
 
 class Urgency(IntEnum):
@@ -121,8 +122,11 @@ class Queue:
         again = self._again.pop(key, None)
         if failed:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            # The formula of controller-runtime's default limiter, with a lower cap.
-            self.add_after(key, min(_FIRST_PAUSE + _STEP * 2**failures, _LONGEST_PAUSE))
+            # The formula of controller-runtime's default limiter, with a lower cap. The exponent is
+            # bounded as well: after a thousand failures, four days, 2**failures is no float any
+            # more, and the worker would end with the error.
+            pause = _FIRST_PAUSE + _STEP * 2 ** min(failures, _MOST_DOUBLED)
+            self.add_after(key, min(pause, _LONGEST_PAUSE))
         else:
             self._failures.pop(key, None)
         if again is not None:

@@ -23,6 +23,9 @@ _UNKNOWN: Final = 404
 # A definition may be installed at any time; asking for it once a minute costs nothing.
 _LOOKED_FOR: Final = 60.0
 _SLOWEST: Final = 30.0
+# 0.2 s doubled eight times is above the slowest; a thousand times, six hours of an API server that
+# is away, would be no float any more.
+_MOST_DOUBLED: Final = 8
 
 
 class _Event(msgspec.Struct):
@@ -31,6 +34,8 @@ class _Event(msgspec.Struct):
 
 
 class _ObjectMeta(msgspec.Struct, rename="camel"):
+    name: str = ""
+    namespace: str = ""
     resource_version: str = ""
 
 
@@ -77,6 +82,8 @@ class Reflector(Generic[Value]):
         # that an object left.
         self._selection: Any = {"labels": labels, "metadata_only": metadata_only}
         self._version = ""
+        self._heard = 0
+        """How many events have come."""
         # Never cleared: a cache that was whole once and is a little behind still serves, while
         # workers that waited again would stop all work at each lost connection.
         self.synced = asyncio.Event()
@@ -100,6 +107,7 @@ class Reflector(Generic[Value]):
         """Mirror until cancelled. No fault of the server ends it."""
         failures = 0
         while True:
+            heard = self._heard
             try:
                 # A watch goes on from where the last one ended; a list is asked for only when that
                 # is not known.
@@ -109,22 +117,27 @@ class Reflector(Generic[Value]):
                 # A watch that ended by itself was a success: servers end each after some minutes.
                 failures = 0
             except ApiError as error:
+                # An event is a sign of life: a proxy that cuts each stream after a minute is not an
+                # outage, and must not make the pauses longer and longer.
+                failures = 1 if self._heard != heard else failures + 1
                 if error.status == _GONE:
                     self._version = ""
-                    continue
+                    # At once, but only once: a server that says so of each version that it gives is
+                    # listed with pauses.
+                    if failures == 1:
+                        continue
                 if error.status == _UNKNOWN and self._optional:
-                    self._version = ""
+                    self._version, failures = "", 0
                     # What was there is gone with the kind, and whoever depends on it is told.
                     self._store.replace(())
                     self.synced.set()
                     await asyncio.sleep(_LOOKED_FOR)
                     continue
-                failures += 1
                 # Silence is a failure of the network that no error tells: bookmarks come every
                 # minute.
                 self.idle += error.reason == IDLE
                 _LOG.warning("mirroring %s: %s", self._resource.plural, error.message)
-                pause = min(_SLOWEST, 0.2 * 2**failures)
+                pause = min(_SLOWEST, 0.2 * 2 ** min(failures, _MOST_DOUBLED))
                 # Jitter: all replicas lost the same server at the same time.
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
 
@@ -150,8 +163,14 @@ class Reflector(Generic[Value]):
             self._resource, self._namespace, self._version, **self._selection
         )
         async for line in events:
-            event = msgspec.json.decode(line, type=_Event)
-            known = msgspec.json.decode(event.object, type=_Any)
+            try:
+                event = msgspec.json.decode(line, type=_Event)
+                known = msgspec.json.decode(event.object, type=_Any)
+            except ValueError:
+                # From here on nobody knows what happened, and the same line would come again.
+                self._version = ""
+                raise ApiError(0, "", "an event that cannot be read") from None
+            self._heard += 1
             # In the stream itself, with status 200: how a server says that the version has expired.
             if event.type == "ERROR":
                 raise ApiError(known.code, "", known.message)
@@ -161,12 +180,10 @@ class Reflector(Generic[Value]):
             # It has a version and no object.
             if event.type == "BOOKMARK":
                 continue
-            # DELETED, too, carries the object, as it was last; only its key is used.
-            value = self._projected(event.object)
+            value = None if event.type == "DELETED" else self._projected(event.object)
             if value is None:
-                continue
-            if event.type == "DELETED":
-                self._store.remove(value.key)
+                # Also what cannot be read any more: kept, it would be decided by as it once was.
+                self._store.remove((known.metadata.namespace, known.metadata.name))
             else:
                 self._store.put(value)
 

@@ -164,21 +164,21 @@ def test_one_process_leads_and_another_takes_over_when_the_lease_has_run_out() -
         async with client_of(server) as client:
             first, second = (electing(client, name, lambda: now[0]) for name in ("first", "second"))
             await first.acquire()
-            assert not await second._try()
+            assert not await second._try(10)
             now[0] += 14
-            assert not await second._try()
-            assert await first._try()
+            assert not await second._try(10)
+            assert await first._try(10)
             now[0] += 14
-            assert not await second._try()
+            assert not await second._try(10)
             now[0] += 16
             await second.acquire()
-            assert not await first._try()
+            assert not await first._try(10)
             lease = server.get("leases", "lease")["spec"]
             assert (lease["holderIdentity"], lease["leaseTransitions"]) == ("second", 1)
             await asyncio.wait_for(first.keep(), 10)  # it returns: another leads
 
             await second.release()
-            assert await first._try()
+            assert await first._try(10)
 
     asyncio.run(whole())
 
