@@ -38,6 +38,15 @@ def without_blanks(base64: str) -> bytes:
     return base64.encode("ascii").translate(None, _BLANKS)
 
 
+def pem(text: str) -> str:
+    """PEM as Python's ssl takes it: bundles of authorities name them in comments, also beyond ASCII, and ssl refuses such a text whole.
+
+    Args:
+        text: As somebody wrote it.
+    """
+    return text.encode("ascii", "ignore").decode()
+
+
 def instant(timestamp: str) -> float:
     """Seconds since 1970 of a time as RFC 3339 writes it; fractions of a second are dropped.
 

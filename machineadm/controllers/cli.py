@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from machineadm.api.formats import pem
 from machineadm.api.v1alpha1.agent_source import AgentSource
 from machineadm.controllers.bootstrap.act import Actor, Limits, ReportTo
 from machineadm.controllers.bootstrap.adoption import AGENT_FLAG, AgentError, agent_of
@@ -51,6 +52,8 @@ _NAME: Final = "machineadm-bootstrap-controller"
 # argparse's own exit code for a wrong option; what a wrong file does is the same to whoever looks
 # at the pod.
 _USAGE: Final = 2
+# As many as a management cluster has machines at most: above that a mistyped number takes memory alone.
+_MOST_WORKERS: Final = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--concurrency",
-        type=int,
+        type=_count,
         default=100,
         metavar="N",
         help="objects worked on at once (default: 100)",
@@ -191,10 +194,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(text: str) -> int:
+    # 0 would be a process that is ready and leads, and does nothing.
+    if not text.isdecimal() or not 0 < int(text) <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MOST_WORKERS}")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.isdigit() or not int(number):
+    if unit not in units or not number.isdecimal() or not int(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 15m")
     return int(number) * units[unit]
 
@@ -248,7 +258,7 @@ def _bundle(file: str) -> str:
         text = ""
     try:
         # What is empty would be taken as: no bundle, trust what the system trusts.
-        ssl.create_default_context(cadata=text or "empty")
+        ssl.create_default_context(cadata=pem(text) or "empty")
     except (ssl.SSLError, ValueError):
         raise AddressError(f"--report-ca-bundle {file}: not certificates in PEM") from None
     return text

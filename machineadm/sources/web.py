@@ -15,7 +15,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO
 
-from machineadm.api.formats import address
+from machineadm.api.formats import address, pem
 from machineadm.errors import HostError
 from machineadm.redaction import Secret
 from machineadm.sources.shown import shown
@@ -206,7 +206,7 @@ class Web:
                 ) from error
         if self._ca_bundle:
             try:
-                context.load_verify_locations(cadata=self._ca_bundle)
+                context.load_verify_locations(cadata=pem(self._ca_bundle))
             except (OSError, ValueError) as error:
                 raise HostError(
                     "MA3108", "cannot use the CA bundle of the configuration"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from machineadm.api.formats import pem
 from machineadm.controllers.runtime.client import Connection
 
 _POD: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -159,7 +160,7 @@ def _bearer(token: str, file: str) -> Any:
 def _tls(cluster: _ClusterData, user: _UserData) -> ssl.SSLContext:
     authority = _decoded(cluster.certificate_authority_data, cluster.certificate_authority)
     try:
-        context = ssl.create_default_context(cadata=authority.decode() or None)
+        context = ssl.create_default_context(cadata=pem(authority.decode()) or None)
         certificate = _decoded(user.client_certificate_data, user.client_certificate)
         if certificate:
             load_pair(context, certificate, _decoded(user.client_key_data, user.client_key))
@@ -201,7 +202,9 @@ def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     descriptor = os.memfd_create("pair", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, certificate + b"\n" + key)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        # Without a callback OpenSSL would ask the terminal for the passphrase of an encrypted key,
+        # and everything would wait for somebody to type.
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}", password=lambda: "")
     finally:
         os.close(descriptor)
 

@@ -51,7 +51,7 @@ def address(text: str) -> tuple[str | None, int] | None:
     if text == "0":
         return None
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not port.isdecimal() or int(port) > 65535:
         raise AddressError(f"{text!r} is not an address such as :9440, or 0 to serve nothing")
     return host.strip("[]") or None, int(port)
 
@@ -253,7 +253,8 @@ class Certificates:
             if times == self._loaded:
                 return False
             # Whole first: half of a new pair would leave the context without any.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
+            fresh = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            fresh.load_cert_chain(*self._files, password=lambda: "")
             self._load()
         # Renewal must not end what serves: the old certificate is good for days yet.
         except AddressError as error:
@@ -269,7 +270,7 @@ class Certificates:
         try:
             # Into the same context: aiohttp's server keeps it, and connections that are open stay
             # with the old certificate.
-            self.context.load_cert_chain(*self._files)
+            self.context.load_cert_chain(*self._files, password=lambda: "")
         except (OSError, ssl.SSLError) as error:
             said = error.strerror or "not a certificate and its key"
             raise AddressError(f"{self._files[0]}, {self._files[1]}: {said}") from None

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import msgspec
 
+from machineadm.api.formats import pem
 from machineadm.api.infrastructure.v1alpha1.aws import S3BootstrapStore, S3BootstrapStoreSpec
 from machineadm.api.infrastructure.v1alpha1.gcs import GCSBootstrapStore, GCSBootstrapStoreSpec
 from machineadm.api.infrastructure.v1alpha1.http import HTTPBootstrapStore, HTTPBootstrapStoreSpec
@@ -364,7 +365,7 @@ class Stores:
             context = ssl.create_default_context()
             if spec.ca_bundle is not None:
                 # Beside the system's own, as machines do.
-                context.load_verify_locations(cadata=spec.ca_bundle)
+                context.load_verify_locations(cadata=pem(spec.ca_bundle))
             if given is not None:
                 pair = [
                     await self._value(namespace, KeyReference(name=given.name, key=key))

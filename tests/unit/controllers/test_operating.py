@@ -10,6 +10,7 @@ import logging
 import re
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from prometheus_client import parser
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics import parser as strict
@@ -39,6 +46,7 @@ from machineadm.controllers.runtime.serving import (
 )
 from tests.controllers_world import START, World, world
 from tests.fakes.apiserver import ApiServer, Object, client_of
+from tests.servers.authority import Authority
 
 ROOT = Path(__file__).parents[3]
 HERE = ("127.0.0.1", 0)
@@ -332,6 +340,50 @@ def test_an_address_that_is_taken_ends_the_start_with_a_word(
         options = [f"--kubeconfig={kubeconfig}", "--diagnostics-address=0"]
         assert main([*options, f"--health-address=127.0.0.1:{port}"]) == 2
     assert f"cannot listen at 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "²", "many", "10001"])
+def test_a_number_of_workers_that_do_nothing_is_refused(
+    count: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([f"--concurrency={count}"])
+    assert caught.value.code == 2
+    assert "from 1 to 10000" in capsys.readouterr().err
+
+
+ENCRYPTED = """
+import ssl, sys
+from machineadm.controllers.runtime.kubeconfig import load_pair
+from machineadm.controllers.runtime.serving import AddressError, Certificates
+from pathlib import Path
+certificate, key = sys.argv[1:3]
+try:
+    Certificates(certificate, key)
+except AddressError:
+    print("files refused", flush=True)
+try:
+    load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), Path(certificate).read_bytes(), Path(key).read_bytes())
+except ssl.SSLError:
+    print("pair refused", flush=True)
+"""
+
+
+def test_nobody_is_asked_for_the_passphrase_of_a_key(tmp_path: Path) -> None:
+    identity = Authority().identity(tmp_path, "localhost")
+    key = load_pem_private_key(identity.key.read_bytes(), None)
+    hidden = BestAvailableEncryption(b"passphrase")
+    identity.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, hidden))
+    # In a session without a terminal OpenSSL would take the answer from here.
+    ended = subprocess.run(
+        [sys.executable, "-c", ENCRYPTED, identity.certificate, identity.key],
+        input=b"passphrase\n" * 4,
+        capture_output=True,
+        start_new_session=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert ended.stdout.splitlines() == [b"files refused", b"pair refused"]
 
 
 # The end.
