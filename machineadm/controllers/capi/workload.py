@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from machineadm.controllers.runtime.client import ApiError, Client
+from machineadm.controllers.runtime.client import TIMEOUT, ApiError, Client, Connection
 from machineadm.controllers.runtime.kubeconfig import KubeconfigError, from_kubeconfig
+from machineadm.controllers.runtime.metrics import Metrics
 from machineadm.controllers.runtime.resources import SECRETS
 from machineadm.controllers.runtime.store import Key
 
@@ -18,7 +20,10 @@ from machineadm.controllers.runtime.store import Key
 # ones pay for a new handshake.
 _MOST: Final = 500
 _AT_ONCE: Final = 10
-"""Calls to one cluster at once: one that hangs must not take all workers."""
+"""Calls to one cluster at once: one that hangs must not take all connections."""
+
+# Two tries and what lies between them. If the one that finds out is cancelled, another follows it then.
+_LONGEST_CALL: Final = 2 * TIMEOUT + 5.0
 
 # As Cluster API's cluster cache probes: a cluster that is back is seen within that time.
 _REST: Final = 10.0
@@ -33,11 +38,25 @@ class _Secret(msgspec.Struct):
     data: dict[str, str] = {}
 
 
+def _connected(connection: Connection, metrics: Metrics) -> Client:
+    return Client(
+        connection,
+        # The limits of Cluster API's own clients of workload clusters (QPS 20, burst 30).
+        rate=20,
+        burst=30,
+        # One: a worker is held meanwhile, and the machine is tried again anyway.
+        retries=1,
+        metrics=metrics,
+        cluster="workload",
+    )
+
+
 class _Entry:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.slots = asyncio.Semaphore(_AT_ONCE)
         self.silent_until = 0.0
+        """Until when nobody asks it; 0 while it answers."""
 
 
 class Workloads:
@@ -45,10 +64,14 @@ class Workloads:
 
     Args:
         management: Client of the management cluster.
+        connect: Makes the client of one.
     """
 
-    def __init__(self, management: Client) -> None:
+    def __init__(
+        self, management: Client, *, connect: Callable[[Connection, Metrics], Client] = _connected
+    ) -> None:
         self._management = management
+        self._connect = connect
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
 
     async def call(self, cluster: Key, method: str, *arguments: Any, **named: Any) -> Any:
@@ -61,16 +84,21 @@ class Workloads:
             named: Its arguments by name.
 
         Raises:
-            UnreachableError: There is no usable kubeconfig, or no answer.
-            ApiError: The cluster refuses the call.
+            UnreachableError: There is no usable kubeconfig, or no answer, or the cluster refuses the call.
+            ApiError: `AlreadyExists`, or the management cluster refuses or does not answer.
         """
         entry = await self._entry(cluster)
         loop = asyncio.get_running_loop()
-        if loop.time() < entry.silent_until:
-            raise UnreachableError("it did not answer a moment ago")
+        _check(entry, loop.time())
         async with entry.slots:
+            # Once more: whoever waited here for those that hang would hang as long as they did, and
+            # in the end all workers would wait for this one cluster.
+            _check(entry, loop.time())
+            if entry.silent_until:
+                # Only one finds out whether it answers again; all others are told that it does not.
+                entry.silent_until = loop.time() + _LONGEST_CALL
             try:
-                return await getattr(entry.client, method)(*arguments, **named)
+                answer = await getattr(entry.client, method)(*arguments, **named)
             except ApiError as error:
                 if error.status == 401:
                     # The kubeconfig was renewed: the next call reads it anew.
@@ -81,7 +109,15 @@ class Workloads:
                 if error.unreachable:
                     entry.silent_until = loop.time() + _REST
                     raise UnreachableError(error.message) from error
-                raise
+                entry.silent_until = 0.0
+                if error.reason == "AlreadyExists":
+                    raise
+                # A load balancer without a cluster behind it answers 404, and an account that lacks a
+                # right 403: passed on, either would be taken for the management cluster's answer.
+                raise UnreachableError(f"it refuses the call: {error}") from error
+            else:
+                entry.silent_until = 0.0
+                return answer
 
     def silent(self) -> int:
         """How many clusters did not answer, and are not asked for the moment."""
@@ -110,16 +146,7 @@ class Workloads:
             connection = from_kubeconfig(base64.b64decode(value))
         except (KubeconfigError, ValueError) as error:
             raise UnreachableError(f"Secret {secret}: {error}") from None
-        client = Client(
-            connection,
-            # The limits of Cluster API's own clients of workload clusters (QPS 20, burst 30).
-            rate=20,
-            burst=30,
-            # One: a worker is held meanwhile, and the machine is tried again anyway.
-            retries=1,
-            metrics=self._management.metrics,
-            cluster="workload",
-        )
+        client = self._connect(connection, self._management.metrics)
         await client.__aenter__()
         # Another task may have been faster while the Secret was read.
         if cluster in self._entries:
@@ -134,3 +161,8 @@ class Workloads:
         entry = self._entries.pop(cluster, None)
         if entry is not None:
             await entry.client.close()
+
+
+def _check(entry: _Entry, now: float) -> None:
+    if now < entry.silent_until:
+        raise UnreachableError("it did not answer a moment ago")
