@@ -59,7 +59,8 @@ _LOG = logging.getLogger(__name__)
 
 class _Held(msgspec.Struct):
     told: Told
-    written: asyncio.Future[None]
+    written: asyncio.Future[bool]
+    """Whether it was, or need not be."""
 
 
 class Intake:
@@ -163,7 +164,9 @@ class Intake:
         self._reading += 1
         try:
             told = read(await asyncio.wait_for(body_of(request, LARGEST_REPORT), _BODY_TIME))
-        except (ReportError, TooLargeError) as error:
+        except TooLargeError as error:
+            return 413, "malformed", str(error)
+        except ReportError as error:
             return 400, "malformed", str(error)
         except asyncio.TimeoutError:
             return 408, "malformed", "the report came too slowly"
@@ -217,10 +220,13 @@ class Intake:
         try:
             # Shielded: others wait for the same write, and one machine's timeout must not cancel
             # it.
-            await asyncio.wait_for(asyncio.shield(held.written), self._patience)
+            written = await asyncio.wait_for(asyncio.shield(held.written), self._patience)
         except asyncio.TimeoutError:
             # In memory alone: after a restart the machine's next report takes its place.
             return 202, "held", "kept until it can be written"
+        if not written:
+            # Told, so that the machine sends it again: it must not take for reported what is lost.
+            return 503, "failed", "the report could not be written"
         return 204, "written", ""
 
     # Writing.
@@ -243,7 +249,7 @@ class Intake:
                 named = about(namespace=key[0], object=key[1])
                 _LOG.exception("internal error", extra=named)
                 failed = False
-                self._done(key)
+                self._done(key, written=False)
             finally:
                 self._queue.done(key, failed=failed)
 
@@ -293,10 +299,10 @@ class Intake:
             event = Event(type="Normal", reason="BootstrapSucceeded", action="Report", note=note)
             self._events.tell(described, event)
 
-    def _done(self, key: Key) -> None:
+    def _done(self, key: Key, *, written: bool = True) -> None:
         held = self._held.pop(key, None)
         if held is not None and not held.written.done():
-            held.written.set_result(None)
+            held.written.set_result(written)
 
     def _paused(self, one: Bootstrap) -> bool:
         secret = self._secrets.get((one.namespace, one.data_secret or one.name))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -21,13 +22,15 @@ class Disk:
 
     Args:
         directory: Is made where it is not there.
+        sync: Has the disk keep what was written to a descriptor.
 
     Raises:
         OSError: It cannot be made.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
         self._directory = directory
+        self._sync = sync
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get(self, key: Key, part: Part) -> bytes | None:
@@ -67,6 +70,12 @@ class Disk:
         for one in _PARTS if part is None else (part,):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 (directory / one).unlink()
+        if part is None:
+            # What a killed process left half written holds secrets, too. One that is being written
+            # by another replica is written once more (see put).
+            for left in directory.glob(".*.*"):
+                with contextlib.suppress(FileNotFoundError):
+                    left.unlink()
         for empty in (directory, directory.parent):
             with contextlib.suppress(OSError):
                 # What another has put meanwhile keeps its directory.
@@ -81,18 +90,29 @@ class Disk:
         try:
             self._write(beside, data)
             beside.replace(path)
+            # A rename, and a directory that was made, are kept by the directory above: the manager
+            # is told that it is stored, and never puts it again.
+            for kept in (path.parent, path.parent.parent, self._directory):
+                # Gone, if another replica has removed it since: then nothing is to be kept.
+                with contextlib.suppress(FileNotFoundError):
+                    self._synced(os.open(kept, os.O_RDONLY | os.O_DIRECTORY))
         finally:
             with contextlib.suppress(OSError):
                 beside.unlink()
 
-    @staticmethod
-    def _write(path: Path, data: bytes) -> None:
+    def _synced(self, descriptor: int) -> None:
+        try:
+            self._sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _write(self, path: Path, data: bytes) -> None:
         # O_EXCL and O_NOFOLLOW: whoever else may write to the volume cannot put a link in its way.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - by its descriptor
             file.write(data)
             file.flush()
-            os.fsync(descriptor)
+            self._sync(descriptor)
 
 
 class DiskBackend:

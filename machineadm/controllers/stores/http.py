@@ -141,8 +141,9 @@ class HttpStore:
         data, tag = answer
         if len(data) > LARGEST_REPORT:
             raise self._failed(f"a report larger than {LARGEST_REPORT} bytes")
-        # Some servers tag nothing: the same bytes are no news.
-        tag = tag or hashlib.sha256(data).hexdigest()
+        # Some servers tag nothing, and some what cannot be sent back: the same bytes are no news.
+        if not tag.isascii() or not tag.isprintable() or not 0 < len(tag) <= _LONGEST_TAG:
+            tag = hashlib.sha256(data).hexdigest()
         return None if tag == known else (data, tag)
 
     def located(self, key: Key, sha256: str) -> None:
@@ -262,7 +263,7 @@ class HttpStore:
                 # One more than is taken, so that too large can be told from just fitting.
                 most = LARGEST_REPORT + 1 if method == "GET" else _MOST_OF_AN_ANSWER
                 answer = await _read(response.content, most)
-                tag = response.headers.get("ETag", "")[:_LONGEST_TAG]
+                tag = response.headers.get("ETag", "")
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             said = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
             raise self._failed(said or type(error).__name__) from None

@@ -91,7 +91,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
         """Read such an annotation; None where it is none."""
         sha256, _, rest = text.partition("/")
         expires, _, generation = rest.partition("/")
-        if len(sha256) != 64 or not expires.isdigit() or not generation.isdigit():
+        if len(sha256) != 64 or not expires.isdecimal() or not generation.isdecimal():
             return None
         return cls(sha256=sha256, expires=int(expires), generation=int(generation))
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -423,7 +424,7 @@ def test_a_report_without_a_length_is_cut_off_where_it_is_too_large() -> None:
                 aiohttp.ClientSession() as session,
                 session.put(url, data=chunks(), headers=headers) as answer,
             ):
-                assert answer.status == 400
+                assert answer.status == 413
             assert not one.writes()
 
     run(whole())
@@ -502,6 +503,36 @@ def test_a_report_that_cannot_be_written_now_is_written_later(code: int) -> None
             assert await one.put("worker", FAILED) == 202
             management.fail = lambda method, path: 0
             await until(lambda: one.report("worker").get("phase") == "Failed")
+
+    run(whole())
+
+
+def test_a_report_that_a_fault_of_ours_lost_is_not_told_as_written() -> None:
+    faults = [RuntimeError("the first"), RuntimeError("the second")]
+
+    async def whole() -> None:
+        async with reports("worker") as one:
+            there = one.world
+
+            def now() -> datetime:
+                if faults:
+                    raise faults.pop()
+                return there.now
+
+            intake = Intake(
+                there.client,
+                bootstraps=there.controller.bootstraps,
+                secrets=there.controller.secrets,
+                clusters=there.controller.clusters,
+                now=now,
+                clock=lambda: 0.0,
+            )
+            runs = asyncio.ensure_future(intake.run())
+            said = read(json.dumps(FAILED).encode())
+            answers = [(await intake.take(("default", "worker"), said))[0] for _ in range(3)]
+            assert answers == [503, 503, 204]
+            assert one.report("worker")["phase"] == "Failed"
+            runs.cancel()
 
     run(whole())
 

@@ -318,8 +318,7 @@ def test_a_write_that_is_cut_off_leaves_the_old_bytes_and_nothing_else(
     tmp_path: Path,
 ) -> None:
     class Cut(Disk):
-        @staticmethod
-        def _write(path: Path, data: bytes) -> None:
+        def _write(self, path: Path, data: bytes) -> None:
             path.write_bytes(data[:3])
             raise OSError(errno.EIO, "input/output error")
 
@@ -328,6 +327,32 @@ def test_a_write_that_is_cut_off_leaves_the_old_bytes_and_nothing_else(
         Cut(tmp_path).put(WORKER, "configuration", b"new content")
     assert Disk(tmp_path).get(WORKER, "configuration") == DATA
     assert [one.name for one in (tmp_path / "default/worker").iterdir()] == ["configuration"]
+
+
+@pytest.mark.parametrize("left", [".configuration.0a1b", ".status.0a1b", ".configuration.deadbeef"])
+def test_what_a_killed_process_left_half_written_goes_with_the_configuration(
+    left: str, tmp_path: Path
+) -> None:
+    disk = Disk(tmp_path)
+    disk.put(WORKER, "configuration", DATA)
+    (tmp_path / "default/worker" / left).write_bytes(DATA[:3])
+    disk.remove(WORKER)
+    assert list(tmp_path.iterdir()) == []
+    disk.remove(WORKER)
+
+
+def test_what_is_told_as_stored_is_on_the_disk_with_the_names_that_lead_to_it(
+    tmp_path: Path,
+) -> None:
+    kept: list[str] = []
+    disk = Disk(
+        tmp_path, sync=lambda one: kept.append(str(Path(f"/proc/self/fd/{one}").readlink()))
+    )
+    disk.put(WORKER, "configuration", DATA)
+    content, *names = kept
+    assert Path(content).parent == tmp_path / "default/worker"
+    above = [tmp_path / "default/worker", tmp_path / "default", tmp_path]
+    assert [Path(one) for one in names] == above
 
 
 def test_the_agent_s_files_are_everybody_s_and_nothing_beside_them_is(tmp_path: Path) -> None:

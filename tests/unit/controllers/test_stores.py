@@ -18,11 +18,13 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from machineadm.api.infrastructure.v1alpha1.http import HttpAccess, HTTPBootstrapStoreSpec
 from machineadm.controllers.reports.intake import Intake
 from machineadm.controllers.reports.polling import Poller
 from machineadm.controllers.runtime.serving import served
 from machineadm.controllers.runtime.tasks import cancelled
 from machineadm.controllers.stores.disk import Disk, DiskBackend
+from machineadm.controllers.stores.http import HttpStore
 from machineadm.controllers.stores.server import LARGEST, Identities, StoreServer
 from machineadm.controllers.stores.status import StoreKeeper
 from tests.controllers_world import World, configuration_in, dying, pairs, world
@@ -751,6 +753,30 @@ FAILED = {
     "steps": [{"name": "kubeadm-join", "state": "Failed"}],
     "error": {"code": "MA5001", "message": "kubeadm join failed"},
 }
+
+
+@pytest.mark.parametrize("tag", [b'"\xff"', "“a”".encode(), b"", b'"' + b"a" * 300 + b'"'])
+def test_a_tag_that_cannot_be_sent_back_does_not_end_the_reading(tag: bytes) -> None:
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nETag: "
+        writer.write(head + tag + b"\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    async def whole() -> None:
+        server = await asyncio.start_server(answers, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with aiohttp.ClientSession() as session:
+            spec = HTTPBootstrapStoreSpec(url=f"http://127.0.0.1:{port}", fetch=HttpAccess())
+            store = HttpStore(session, spec, name="edge", headers={}, tls=None, key=b"k" * 32)
+            first = await store.report(("default", "worker"), "")
+            assert first is not None
+            assert first[0] == b"{}"
+            assert await store.report(("default", "worker"), first[1]) is None
+        server.close()
+
+    asyncio.run(whole())
 
 
 async def told(shop: Shop, body: bytes, name: str = "worker") -> int:
