@@ -65,10 +65,12 @@ class Semver(Struct, frozen=True, order=True):
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and (text == "0" or text[0] != "0")
+    return text.isascii() and text.isdecimal() and (text == "0" or text[0] != "0")
 
 
 def _prerelease(text: str | None) -> tuple[tuple[int, int, str], ...]:
     if text is None:
         return _RELEASE
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in text.split("."))
+    return tuple(
+        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in text.split(".")
+    )

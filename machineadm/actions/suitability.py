@@ -543,7 +543,7 @@ def _size(host: Host, *, worker: bool) -> Iterator[Flaw]:
         )
     for line in _text(host, "/proc/meminfo").splitlines():
         name, _, rest = line.partition(":")
-        if name == "MemTotal" and rest.split()[0].isdigit():
+        if name == "MemTotal" and rest.split()[0].isdecimal():
             memory = int(rest.split()[0]) * 1024
             if memory < _MEMORY:
                 yield _error(
@@ -668,4 +668,4 @@ def _endpoint(kubernetes: KubernetesConfig | None) -> tuple[str, str] | None:
     if given is None or given.startswith("["):
         return None
     host = given.rpartition(":")[0] or given
-    return None if host.replace(".", "").isdigit() or ":" in host else (host, path)
+    return None if host.replace(".", "").isdecimal() or ":" in host else (host, path)

@@ -52,7 +52,7 @@ def run(arguments: Namespace) -> int:
     if what is None:
         raise UsageError("MA7001", "what is to be explained?", hint="machineadm explain --help")
     # No kind begins with MA and digits, so one argument serves both questions.
-    if what[:2].upper() == "MA" and what[2:].isdigit():
+    if what[:2].upper() == "MA" and what[2:].isdecimal():
         return _code(what, arguments.output)
     return _field(what, arguments.output)
 

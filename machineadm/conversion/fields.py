@@ -119,7 +119,7 @@ def integer(view: View | None, to: str) -> int | Bare | None:
     if placeholders.is_whole(view.text):
         view.converted(to)
         return Bare(view.text.strip())
-    if view.text.isascii() and view.text.isdigit():
+    if view.text.isascii() and view.text.isdecimal():
         view.converted(to, "was text")
         # More digits than any number of Kubernetes has (int64): the bounds of the field refuse it.
         return int(view.text[:18])

@@ -84,7 +84,7 @@ def _version(view: View | None) -> str | None:
     # stable-1, ci/latest and the like (KubernetesReleaseVersion).
     version = cluster.version_of(view)
     given = view.get("kubernetesVersion") if view is not None else None
-    if version is None or given is None or version[1:2].isdigit() or "${" in version:
+    if version is None or given is None or version[1:2].isdecimal() or "${" in version:
         return version
     given.decide(
         "names a channel, and a configuration has one version",

@@ -210,7 +210,7 @@ class _Around:
         # The command line wins: whoever names a version means the machines that are to come.
         found = self.request.version or self._versions.get((kind, name))
         # Cluster API takes versions with and without the v.
-        return f"v{found}" if found and found[0].isdigit() else found
+        return f"v{found}" if found and found[0].isdecimal() else found
 
     def secret(self, name: str, key: str) -> str | None:
         """The value of a Secret's key."""

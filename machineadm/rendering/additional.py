@@ -80,7 +80,7 @@ def _version(config: dict[str, Any]) -> tuple[int, ...]:
     # Without what follows a hyphen: "3.5.0-experimental" is a version of its specification, too,
     # and its first two numbers are all that is compared.
     numbers = str(config["ignition"]["version"]).partition("-")[0].split(".")[:2]
-    if not all(number.isdigit() for number in numbers):
+    if not all(number.isdecimal() for number in numbers):
         raise UnfitError(
             "MA1623", "has an ignition.version that is not a version", 'such as "3.4.0"'
         )

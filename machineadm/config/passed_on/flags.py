@@ -36,7 +36,7 @@ def integer(value: str) -> int | None:
     # Most are digits alone: a pattern costs more to compile than to match.
     if (
         value.isascii()
-        and value.isdigit()
+        and value.isdecimal()
         and len(value) <= 64
         and (value[0] != "0" or value == "0")
     ):
@@ -177,7 +177,7 @@ def _taints(value: str) -> str:
 def _reserved_memory(value: str) -> str:
     for each in value.split(";") if value else ():
         number, colon, amounts = each.partition(":")
-        if not colon or number.strip() != number or not number.isascii() or not number.isdigit():
+        if not colon or number.strip() != number or not number.isascii() or not number.isdecimal():
             return "must be node:memory=amount, with semicolons between them"
         for pair in amounts.split(","):
             kind, equals, size = pair.partition("=")
@@ -217,7 +217,7 @@ _TYPES: Final[Mapping[str, Callable[[str], str]]] = {
 
 def _level(value: str) -> str:
     # Of base 10 alone, and without a sign.
-    fits = value.isascii() and value.isdigit() and len(value) <= 64 and int(value) < 1 << 31
+    fits = value.isascii() and value.isdecimal() and len(value) <= 64 and int(value) < 1 << 31
     return "" if fits else "must be an integer, not negative"
 
 

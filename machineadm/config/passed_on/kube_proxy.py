@@ -189,6 +189,6 @@ def _host_port(text_: str) -> str:
         return "must have an IP address before its port"
     return (
         ""
-        if port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536
+        if port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536
         else "must have a port from 1 to 65535"
     )

@@ -377,7 +377,7 @@ def _port(value: dict[str, Any], path: str) -> Iterator[Finding]:
 
 def _is_port_name(name: str) -> bool:
     # IANA's service names (RFC 6335, 5.1): a letter is needed, and at most 15 characters.
-    digits = name.replace("-", "").isdigit()
+    digits = name.replace("-", "").isdecimal()
     return len(name) <= 15 and is_label(name) and "--" not in name and not digits
 
 

@@ -77,7 +77,7 @@ def _toleration(toleration: dict[str, Any], path: str, minor: int) -> Iterator[F
 
 def _is_integer(value: str) -> bool:
     digits = value.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20):
         return False
     return str(int(value)) == value and -(1 << 63) <= int(value) < 1 << 63
 

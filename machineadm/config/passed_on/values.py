@@ -202,7 +202,7 @@ def is_range(value: str) -> bool:
     """Whether Kubernetes reads it as a range of addresses: `10.0.0.0/8`, with no mask of another form."""
     host, slash, size = value.partition("/")
     # A mask such as 255.0.0.0 is a prefix length to Python's ipaddress, but not to Go.
-    digits = size.isascii() and size.isdigit() and len(size) <= 3
+    digits = size.isascii() and size.isdecimal() and len(size) <= 3
     most = 128 if ":" in host else 32
     return bool(slash) and digits and int(size) <= most and is_address(host)
 

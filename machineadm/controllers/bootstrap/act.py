@@ -1284,7 +1284,7 @@ def _seed_of(secret: SecretMeta | None) -> Seed | None:
     uid = annotations.get(SEED_ANNOTATION)
     counter = annotations.get(COUNTER_ANNOTATION, "0")
     epoch = annotations.get(EPOCH_ANNOTATION, "0")
-    if not uid or not counter.isdigit() or not epoch.isdigit():
+    if not uid or not counter.isdecimal() or not epoch.isdecimal():
         return None
     return Seed(uid=uid, counter=int(counter), epoch=int(epoch))
 

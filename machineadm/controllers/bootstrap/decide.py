@@ -245,7 +245,7 @@ def _skew(owner: Machine, cluster: Cluster) -> str:
 
 def _minor(version: str) -> int | None:
     parts = version.removeprefix("v").split(".")
-    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else None
 
 
 def _controller_of(owners: tuple[OwnerReference, ...]) -> OwnerReference | None:

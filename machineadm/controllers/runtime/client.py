@@ -541,7 +541,7 @@ def _refusal(status: int, body: bytes) -> ApiError:
 
 def _retry_after(text: str) -> float:
     """Seconds that the server asks for, at most half a minute; 0 if it asks for none."""
-    return min(float(text), 30.0) if text.isdigit() else 0.0
+    return min(float(text), 30.0) if text.isdecimal() else 0.0
 
 
 def _said(error: BaseException) -> str:

@@ -118,6 +118,6 @@ def _is_newer(version: str, than: str) -> bool:
 
     Versions of one object have an order from Kubernetes 1.35 on (KEP-5504); before, they have it with etcd behind the server.
     """
-    if version.isdigit() and than.isdigit():
+    if version.isdecimal() and than.isdecimal():
         return int(version) > int(than)
     return version != than

@@ -192,7 +192,7 @@ class Dnf(_Rpm):
             name
             for name in names
             for line in lines
-            if line.startswith(f"{name}-") and line[len(name) + 1 : len(name) + 2].isdigit()
+            if line.startswith(f"{name}-") and line[len(name) + 1 : len(name) + 2].isdecimal()
         }
 
     def install(self, packages: Sequence[Package]) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def partition(disk: str, number: int) -> str:
     """The node of a partition, as the kernel names it: sdb1, nvme0n1p1; a udev link of a disk: x-part1."""
     if disk.startswith("/dev/disk/"):
         return f"{disk}-part{number}"
-    return f"{disk}p{number}" if disk[-1:].isdigit() else f"{disk}{number}"
+    return f"{disk}p{number}" if disk[-1:].isdecimal() else f"{disk}{number}"
 
 
 def blocks(path: str, host: Host) -> list[Block]:
@@ -167,7 +167,7 @@ def mebibytes(path: str, host: Host) -> int:
     """Whole mebibytes of a device; 0 where nobody knows."""
     answer = (ask(("blockdev", "--getsize64", path), host) or "").strip()
     # Rounded down: a partition that is planned to the last byte does not fit behind the table.
-    return int(answer) // MIB if answer.isdigit() else 0
+    return int(answer) // MIB if answer.isdecimal() else 0
 
 
 def ask(argv: Sequence[str], host: Host) -> str | None:

@@ -88,7 +88,7 @@ class MakeFilesystem(msgspec.Struct, frozen=True, kw_only=True):
         # A number names a partition, and the words `any`, `auto` and `none` a way to look for
         # one.
         number = wanted.partition or ""
-        if not number.isdigit():
+        if not number.isdecimal():
             return path
         return devices.partition(devices.real(path, host) or path, int(number))
 
