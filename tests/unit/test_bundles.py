@@ -14,7 +14,7 @@ from machineadm.api.infrastructure.v1alpha1.http import HttpAccess, HTTPBootstra
 from machineadm.controllers.cli import _bundle
 from machineadm.controllers.runtime.client import Client, Connection
 from machineadm.controllers.runtime.kubeconfig import from_kubeconfig
-from machineadm.controllers.stores.opening import Stores
+from machineadm.controllers.stores.opening import Stores, _trusting
 from machineadm.sources.web import Web
 from tests.servers.authority import Authority
 
@@ -55,7 +55,13 @@ def store(bundle: str, _: Path) -> None:
     assert "a private authority" in str(context.get_ca_certs())
 
 
-@pytest.mark.parametrize("reader", [agent, kubeconfig, reports, store])
+def bucket(bundle: str, _: Path) -> None:
+    context = _trusting(bundle, "S3BootstrapStore", "edge")
+    assert context is not None
+    assert "a private authority" in str(context.get_ca_certs())
+
+
+@pytest.mark.parametrize("reader", [agent, kubeconfig, reports, store, bucket])
 @pytest.mark.parametrize("comment", COMMENTS)
 def test_a_bundle_may_be_commented_in_any_language(
     comment: str, reader: Callable[[str, Path], None], tmp_path: Path

@@ -16,7 +16,7 @@ from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import InfrastructurePlugin, Reporting
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.port import LARGEST_REPORT, NEVER, StoreError
+from machineadm.controllers.stores.port import LARGEST_REPORT, NEVER, StoreError, tag_of
 from machineadm.controllers.stores.referring import referred
 
 SHORTEST: Final = 900.0
@@ -137,7 +137,7 @@ class BucketStore:
             return None
         if len(found[0]) > LARGEST_REPORT:
             raise self._failed(f"a report larger than {LARGEST_REPORT} bytes")
-        tag = found[1] or hashlib.sha256(found[0]).hexdigest()
+        tag = tag_of(found[1], found[0])
         return None if tag == known else (found[0], tag)
 
     def located(self, key: Key, sha256: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import ssl
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,13 @@ from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import InfrastructurePlugin, Reporting
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.port import CONFIGURATIONS, LARGEST_REPORT, NEVER, StoreError
+from machineadm.controllers.stores.port import (
+    CONFIGURATIONS,
+    LARGEST_REPORT,
+    NEVER,
+    StoreError,
+    tag_of,
+)
 from machineadm.controllers.stores.referring import referred
 from machineadm.controllers.stores.tokens import FETCH, REPORT, issued
 from machineadm.redaction import Secret
@@ -40,8 +45,6 @@ ARCHITECTURES: Final = ("amd64", "arm64")
 
 # Read so that the connection can be used again, and not shown.
 _MOST_OF_AN_ANSWER: Final = 4096
-# It is kept for each machine, and sent back.
-_LONGEST_TAG: Final = 256
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,9 +144,7 @@ class HttpStore:
         data, tag = answer
         if len(data) > LARGEST_REPORT:
             raise self._failed(f"a report larger than {LARGEST_REPORT} bytes")
-        # Some servers tag nothing, and some what cannot be sent back: the same bytes are no news.
-        if not tag.isascii() or not tag.isprintable() or not 0 < len(tag) <= _LONGEST_TAG:
-            tag = hashlib.sha256(data).hexdigest()
+        tag = tag_of(tag, data)
         return None if tag == known else (data, tag)
 
     def located(self, key: Key, sha256: str) -> None:

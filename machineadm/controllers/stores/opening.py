@@ -446,7 +446,7 @@ def _trusting(bundle: str | None, kind: str, name: str) -> ssl.SSLContext | None
         return None
     context = ssl.create_default_context()
     try:
-        context.load_verify_locations(cadata=bundle)
+        context.load_verify_locations(cadata=pem(bundle))
     except (ssl.SSLError, ValueError):
         message = f"{kind} {name}: spec.caBundle is not PEM that can be used"
         raise StoreError("StoreNotReady", message, again_after=_AGAIN) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -32,6 +33,9 @@ NEVER: Final = 253_402_300_799
 
 LARGEST_REPORT: Final = 2 * 1024 * 1024
 """Bytes of a report: evidence of a machine's identity takes 1.5 MB of it, the log of a failure 64 KiB."""
+
+# It is kept for each machine, and sent back.
+_LONGEST_TAG: Final = 256
 
 EACH_MINUTE: Final = 10
 """Reports of one machine. The agent sends one every 10 s at most, and one more at its end."""
@@ -65,6 +69,20 @@ def parts_of(text: str) -> tuple[str, str, str]:
     kind, _, name = text.partition("/")
     kind, _, group = kind.partition(".")
     return group or INFRASTRUCTURE_GROUP, kind, name
+
+
+def tag_of(given: str, data: bytes) -> str:
+    """The tag by which an answer is known again.
+
+    Args:
+        given: As the server has it; empty: it has none.
+        data: The answer.
+    """
+    # Some servers tag nothing, and some what cannot be sent back in a header: then the same bytes
+    # are no news.
+    if given.isascii() and given.isprintable() and 0 < len(given) <= _LONGEST_TAG:
+        return given
+    return hashlib.sha256(data).hexdigest()
 
 
 Part = Literal["configuration", "status"]

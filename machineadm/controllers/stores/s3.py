@@ -23,7 +23,6 @@ _AGAIN: Final = 10.0
 _NOT_HAMMERED: Final = 300.0
 _LARGEST_LIST: Final = 4 * 1024 * 1024
 _LARGEST_ANSWER: Final = 4096
-_LONGEST_TAG: Final = 256
 _KEY: Final = re.compile(r"<Key>([^<>&]{1,4096})</Key>")
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 
@@ -141,7 +140,7 @@ class S3Bucket:
                 allow_redirects=False,
                 ssl=True if self._tls is None else self._tls,
             ) as response:
-                status, tag = response.status, response.headers.get("ETag", "")[:_LONGEST_TAG]
+                status, tag = response.status, response.headers.get("ETag", "")
                 answer = await _read(response.content, most)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             said = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
