@@ -44,7 +44,6 @@ _MARGIN: Final = 300.0
 
 _LARGEST_ANSWER: Final = 65536
 _LARGEST_LIST: Final = 4 * 1024 * 1024
-_LONGEST_TAG: Final = 256
 
 _Type = TypeVar("_Type")
 
@@ -341,7 +340,7 @@ class GcsBucket:
                 allow_redirects=False,
                 ssl=True if self._tls is None else self._tls,
             ) as response:
-                status, tag = response.status, response.headers.get("ETag", "")[:_LONGEST_TAG]
+                status, tag = response.status, response.headers.get("ETag", "")
                 answer = bytearray()
                 while len(answer) < most and (
                     chunk := await response.content.read(most - len(answer))
