@@ -43,6 +43,7 @@ CORPUS: Final = (
     Named("capg-test-ci-kubeadmcontrolplane.yaml", "JoinControlPlane"),
     Named("capibm-powervs-kubeadmconfigtemplate.yaml", "JoinWorker"),
     Named("capi-test-ignition-kubeadmconfigtemplate.yaml", "JoinWorker"),
+    Named("capone-kustomize-default-vip-kubeadmcontrolplane.yaml", "Initialize"),
 )
 
 
