@@ -54,4 +54,10 @@ TABLE: dict[str, Code] = {
         "The machine is a member of the domain, and systemd was asked to start sssd, but it does not run: nobody of the domain can log in.",
         f"`journalctl -u sssd.service` and `sssctl config-check` say why. {_RERUN}",
     ),
+    "MA3660": Code(
+        "a domain controller has another name here than in its domain",
+        "Kerberos gives a key for a service by its host's name. The name that this machine finds for the controller's address is not that of the controller.",
+        "Fix /etc/hosts, or the reverse zone of the name server: the address of each controller must give the controller's name first. "
+        + _RERUN,
+    ),
 }

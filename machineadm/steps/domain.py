@@ -45,6 +45,13 @@ _REFUSALS: Final = (
         "its clock and that of the domain controller differ by too much",
         "Kerberos takes five minutes at most: `linuxConfiguration.ntp` with `requireSync`",
     ),
+    # Before the account, whose name may be unknown in the same words.
+    _Refusal(
+        ("server not found in kerberos database",),
+        "MA3660",
+        "a domain controller is known there by another name than here",
+        "/etc/hosts and the reverse zone must give each controller's address its own name first",
+    ),
     # Before those that pass: a wrong password that is sent again locks the account.
     _Refusal(
         (

@@ -119,6 +119,8 @@ def test_what_the_configuration_says_reaches_adcli() -> None:
     [
         ("! Couldn't authenticate as: joiner@X: Preauthentication failed", "MA3653", False),
         ("Couldn't authenticate as: a@X: Client 'a@X' not found in Kerberos database", "MA3653", False),
+        ("Couldn't authenticate to active directory: SASL(-1): generic failure: GSSAPI Error: Unspecified GSS failure.  "
+         "Minor code may provide more information (Server not found in Kerberos database)", "MA3660", False),
         ("Couldn't authenticate: Client's credentials have been revoked", "MA3653", False),
         ("Insufficient permissions to modify computer account", "MA3653", False),
         ("Couldn't authenticate as: joiner@X: Clock skew too great", "MA3652", False),
