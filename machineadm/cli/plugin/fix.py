@@ -100,13 +100,17 @@ def _read(base: Path) -> dict[str, str]:
 
 def _files(base: Path) -> Iterator[Path]:
     """The files of a project; what goes away or may not be read meanwhile is passed over."""
+    inside = base.resolve()
     for place, directories, names in os.walk(base):
         # Sorted, so that two runs show the same diff.
         directories[:] = sorted(one for one in directories if not _is_skipped(one))
         for name in sorted(names):
             path = Path(place, name)
             # Of a device or a pipe the first read might never end.
-            if not name.startswith(".") and os.path.isfile(path):  # noqa: PTH113 - Path's raises where it may not look
+            if name.startswith(".") or not os.path.isfile(path):  # noqa: PTH113 - Path's raises where it may not look
+                continue
+            # A link out of the project leads to what is somebody else's, and --write would write there.
+            if path.resolve().is_relative_to(inside):
                 yield path
 
 

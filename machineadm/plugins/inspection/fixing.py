@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from machineadm.errors import PluginError
 from machineadm.version import VERSION
@@ -20,9 +20,13 @@ SDK: Final = "machineadm.plugins.sdk"
 _OURS: Final = "machineadm"
 _RANGE: Final = r">=\s*[0-9]+(?:\.[0-9]+)*\s*,\s*<\s*[0-9]+(?:\.[0-9]+)*"
 # Not machineadm-extra and not machineadm.x: a name of somebody else's begins like ours.
-_ENTRY: Final = r"""(?P<quote>["'])machineadm(?![\w.-])(?P<rest>[^"'\n]*)(?P=quote)"""
-_TABLE: Final = r"(?ms)^\[project\][ \t]*$.*?(?=^\[|\Z)"
-_LIST: Final = r"(?ms)^dependencies\s*=\s*\[(.*?)\][ \t]*(?:#[^\n]*)?$"
+_ENTRY: Final = r"\s*(?i:machineadm)(?![\w.-])(?P<rest>.*)"
+_TOML: Final = r"""(?P<item>"(?:[^"\\\n]|\\.)+"|'[^'\n]+')|\#[^\n]*|[,\]]|\s+"""
+_TABLE: Final = r"(?ms)^\[[ \t]*project[ \t]*\][ \t]*(?:#[^\n]*)?$.*?(?=^\[|\Z)"
+_LIST: Final = r"(?m)^[ \t]*dependencies[ \t]*=[ \t]*\["
+_ELSEWHERE: Final = (
+    r"""(?m)^[ \t]*["']?dependencies\b|^[ \t]*dynamic\s*=\s*\[[^\]]*["']dependencies["']"""
+)
 
 
 def wanted() -> str:
@@ -43,6 +47,24 @@ def fixed(files: Mapping[str, str]) -> dict[str, str]:
 
     Raises:
         PluginError: MA7256: It is not a project of a plugin in Python, or pins the SDK otherwise.
+    """
+    # Of Windows: all lines end so, or it is not looked at.
+    foreign = {name for name, text in files.items() if text.count("\r\n") == text.count("\n") > 0}
+    plain = {
+        name: text.replace("\r\n", "\n") if name in foreign else text
+        for name, text in files.items()
+    }
+    return {
+        name: text.replace("\n", "\r\n") if name in foreign else text
+        for name, text in _fixed(plain).items()
+    }
+
+
+def _fixed(files: Mapping[str, str]) -> dict[str, str]:
+    """See `fixed`.
+
+    Raises:
+        PluginError: As of `fixed`.
     """
     listing = next((name for name in (PROJECT, *REQUIREMENTS) if name in files), "")
     if not listing:
@@ -73,7 +95,8 @@ def _tree(name: str, text: str) -> ast.Module:
         PluginError: MA7256: It is not Python.
     """
     try:
-        return ast.parse(text)
+        # A mark that Windows' editors put there is no part of the program.
+        return ast.parse(text.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None) or 1
         raise PluginError(
@@ -103,8 +126,9 @@ def _without_old_encoding(name: str, text: str) -> str:
         return text
     tree = _tree(name, text)
     lines = text.split("\n")
-    starts = [0]
-    for line in lines:
+    # Of the mark at the beginning, which the parser did not see.
+    starts = [3 if text.startswith("\ufeff") else 0]
+    for line in [lines[0].removeprefix("\ufeff"), *lines[1:]]:
         # In bytes: ast counts columns in UTF-8, not in characters.
         starts.append(starts[-1] + len(line.encode()) + 1)
     data = text.encode()
@@ -160,11 +184,12 @@ def _project(name: str, text: str, want: str) -> str:
         raise PluginError(
             "MA7256", f"{name} has no table [project]", hint="see packaging.python.org"
         )
-    found = re.search(_LIST, table[0])
+    key = re.search(_LIST, table[0])
+    found = _list(text, table.start() + key.end()) if key else None
     if found is None:
         # A list that something else makes, or in a form that this does not read: better told than
         # damaged.
-        if re.search(r"(?m)^dependencies\b|^dynamic\s*=.*dependencies", table[0]):
+        if re.search(_ELSEWHERE, table[0]):
             raise PluginError(
                 "MA7256",
                 f"{name}: the dependencies are not a list that can be changed",
@@ -176,47 +201,109 @@ def _project(name: str, text: str, want: str) -> str:
         new = head + body.rstrip("\n") + "\n" * bool(body.strip()) + added
         tail = table[0][len(table[0].rstrip("\n")) :][1:]
         return text[: table.start()] + (new + tail if added else table[0]) + text[table.end() :]
-    entries = _entries(name, found[1], want)
-    start = table.start() + found.start(1)
-    return text[:start] + entries + text[table.start() + found.end(1) :]
+    return _entries(name, text, found, want)
 
 
-def _entries(name: str, entries: str, want: str) -> str:
-    """Return the new content of a list of dependencies.
+class _List(NamedTuple):
+    """A list of TOML as it is written."""
+
+    start: int
+    """Right behind its bracket."""
+
+    end: int
+    """Its closing bracket."""
+
+    items: list[tuple[int, int]]
+    """Its strings, with their quotes."""
+
+    commas: list[int]
+
+
+def _list(text: str, start: int) -> _List | None:
+    """Read a list of strings; None if it holds anything else, or does not end.
+
+    Args:
+        text: All of the file, or a part.
+        start: Right behind the bracket.
+    """
+    items: list[tuple[int, int]] = []
+    commas: list[int] = []
+    at = start
+    while found := re.compile(_TOML).match(text, at):
+        if found[0] == "]":
+            return _List(start, at, items, commas)
+        if found[0] == ",":
+            commas.append(at)
+        elif found["item"]:
+            items.append(found.span())
+        at = found.end()
+    return None
+
+
+def _entries(name: str, text: str, found: _List, want: str) -> str:
+    """Return the text with a list of dependencies that has what is wanted.
 
     Raises:
         PluginError: MA7256: Ours is pinned otherwise.
     """
-    ours = re.search(_ENTRY, entries)
-    if ours is None:
-        if not want:
-            return entries
-        if "\n" not in entries:
-            return f'{entries}{", " if entries.strip() else ""}"{want}"'.replace(",, ", ", ")
-        indent = (re.search(r"\n([ \t]+)\S", entries) or ["", "    "])[1]
-        # With the list's own indent, and a comma at its end as the list has one: a diff shows one
-        # line.
-        kept = entries.rstrip().removesuffix(",")
-        return f'{kept}{"," if kept.strip() else ""}\n{indent}"{want}",\n'
-    _require_range(name, ours["rest"])
-    if want:
-        quote = ours["quote"]
-        return entries[: ours.start()] + f"{quote}{want}{quote}" + entries[ours.end() :]
-    data = entries.encode()
-    # In bytes, as the span is cut out of them: a comment before it may hold more than ASCII.
-    start = len(entries[: ours.start()].encode())
-    first, last = _with_comma(data, start, start + len(ours[0].encode()))
-    if b"\n" in data and data[first : first + 1] != b",":
-        # It stood first, in a line of its own.
-        return data[:first].decode().rstrip() + "\n" + " " * 4 + data[last:].decode().lstrip()
-    return (data[:first] + data[last:]).decode()
+    for number, (start, end) in enumerate(found.items):
+        ours = re.fullmatch(_ENTRY, text[start + 1 : end - 1])
+        if ours is None:
+            continue
+        _require_range(name, ours["rest"])
+        if want:
+            return text[: start + 1] + want + text[end - 1 :]
+        return _without(text, found, number)
+    return _with(text, found, want) if want else text
+
+
+def _with(text: str, found: _List, want: str) -> str:
+    """Add an item as the last one, behind whatever comment there is."""
+    item = f'"{want}"'
+    last = found.items[-1][1] if found.items else found.start
+    comma = next((at for at in found.commas if at >= last), None)
+    if "\n" not in text[found.start : found.end]:
+        between = ", " if found.items else ""
+        return text[:last] + between + item + text[last:]
+    first = found.items[0][0] if found.items else found.start
+    indent = (re.search(r"\n([ \t]*)$", text[:first]) or ["", "    "])[1]
+    at = last if comma is None else comma + 1
+    line = text.find("\n", at)
+    # The rest of the line is a comment, or the end of the list.
+    behind = line if line < found.end else found.end
+    rest = text[at:behind].rstrip(" \t")
+    missing = "," if found.items and comma is None else ""
+    closing = "" if line < found.end else "\n"
+    return f"{text[:at]}{missing}{rest}\n{indent}{item},{closing}{text[behind:]}"
+
+
+def _without(text: str, found: _List, number: int) -> str:
+    """Remove an item with its comma, and with its line if that has nothing else."""
+    start, end = found.items[number]
+    comma = next((at for at in found.commas if at >= end), None)
+    following = found.items[number + 1][0] if number + 1 < len(found.items) else found.end
+    if comma is not None and comma < following:
+        end = comma + 1
+    elif number and (before := [at for at in found.commas if at < start]):
+        # The last one without a comma behind it: the one before it has to go.
+        between = text[before[-1] + 1 : start].rstrip()
+        # A comment must not take the bracket along.
+        if "#" in between and "\n" not in text[end : found.end]:
+            between += "\n"
+        return text[: before[-1]] + between + text[end:]
+    line = text.rfind("\n", 0, start) + 1
+    rest = re.compile(r"[ \t]*\n?").match(text, end)
+    assert rest is not None  # noqa: S101 - it matches nothing, too
+    if not text[line:start].strip() and rest[0].endswith("\n"):
+        return text[:line] + text[rest.end() :]
+    return text[:start] + text[rest.end() if number or following != found.end else end :]
 
 
 def _requirements(name: str, text: str, want: str) -> str:
     """A file of requirements with the dependency that is wanted, or without any."""
     lines = text.splitlines(keepends=True)
     for number, line in enumerate(lines):
-        found = re.fullmatch(r"machineadm(?![\w.-])([^#\n]*)(#[^\n]*)?\n?", line)
+        found = re.fullmatch(r"[ \t]*(?i:machineadm)(?![\w.-])([^#\n]*)(#[^\n]*)?\n?", line)
         if found:
             _require_range(name, found[1])
             comment = f"  {found[2]}" if found[2] and want else ""

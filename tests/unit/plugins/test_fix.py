@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def project(dependencies: str) -> str:
         ('dependencies = ["machineadm-extra"]\n', 'dependencies = ["machineadm-extra", "WANT"]\n'),
         ('dependencies = ["WANT"]\n', 'dependencies = ["WANT"]\n'),
         ('version = "1"\n', 'version = "1"\ndependencies = ["WANT"]\n'),
+        (
+            'dynamic = ["version"]\nkeywords = ["dependencies"]\n',
+            'dynamic = ["version"]\nkeywords = ["dependencies"]\ndependencies = ["WANT"]\n',
+        ),
     ],
 )
 def test_the_dependency_on_the_sdk_is_added_or_raised(before: str, after: str) -> None:
@@ -148,6 +153,13 @@ def test_the_old_encoding_alone_goes_from_serve(before: str, after: str) -> None
             {"pyproject.toml": project('dynamic = ["dependencies"]\n'), "plugin": PLUGIN},
             "not a list",
         ),
+        (
+            {
+                "pyproject.toml": project('dynamic = [\n    "version",\n    "dependencies",\n]\n'),
+                "plugin": PLUGIN,
+            },
+            "not a list",
+        ),
         ({"requirements.txt": "", "x.py": "machineadm ="}, "x.py:1 is not Python"),
     ],
 )
@@ -206,3 +218,128 @@ def test_a_directory_with_too_many_files_is_not_a_project(
 
     assert main(["plugin", "fix", str(tmp_path)]) == 7
     assert "more than 5000 files" in capsys.readouterr().err
+
+
+# A list as authors write them; ours is added to it, and taken from it again.
+LISTS = [
+    '["a[b]"]',
+    '["a", "b[c]>=1"]',
+    '["a",]',
+    "[]",
+    "['a']",
+    '[\n    "a",  # see [1]\n]',
+    '[\n    "a",  # see [1]\n    "b",\n]',
+    '[\n    "a"  # the last one\n]',
+    '[\n    "a",\n    # and no more\n]',
+    "[\n    # none yet\n]",
+    '[\n    # "machineadm>=0.0.1,<0.1",\n    "a",\n]',
+    '[\n    "a", "b",\n]',
+    '["a",\n "b"]',
+    '["a",\n "b",]',
+    '[\n    "a",\n    "ä # no comment",\n]',
+    '[\n\t"a",\n]',
+    '[ # first\n    "a",\n]',
+]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("form", LISTS)
+def test_a_list_in_any_form_stays_toml_with_ours_and_without(form: str, end: str) -> None:
+    tomllib = pytest.importorskip("tomllib")
+    given = project(f"dependencies = {form}\n").replace("\n", end)
+    others = tomllib.loads(given)["project"]["dependencies"]
+
+    def listed(files: dict[str, str]) -> list[str]:
+        text = files["pyproject.toml"]
+        assert text.count("\r\n") == (text.count("\n") if end == "\r\n" else 0)
+        # Whatever the author wrote beside them stays.
+        assert re.findall(r"#[^\r\n]*", text) == re.findall(r"#[^\r\n]*", given)
+        found: list[str] = tomllib.loads(text)["project"]["dependencies"]
+        return found
+
+    used = {"pyproject.toml": given, "plugin": PLUGIN}
+    used |= fixed(used)
+    assert listed(used) == [*others, wanted()]
+    assert fixed(used) == {}
+
+    unused = {**used, "plugin": OTHER}
+    unused |= fixed(unused)
+    assert listed(unused) == others
+    assert fixed(unused) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('["machineadm",  # the SDK\n    "a"]', '["a"]'),
+        ('[\n    "a",  # note\n    "machineadm"]', '["a"]'),
+        ('[\n    "a",  # note\n    "machineadm"\n]', '["a"]'),
+        ('[\n    "machineadm",  # the SDK\n]', "[]"),
+        ('["machineadm",]', "[]"),
+        ('["MachineADM>=0.0.1,<0.1", "b"]', '["b"]'),
+    ],
+)
+def test_ours_goes_from_wherever_it_stands(before: str, after: str) -> None:
+    tomllib = pytest.importorskip("tomllib")
+    files = {"pyproject.toml": project(f"dependencies = {before}\n"), "x.py": OTHER}
+    files |= fixed(files)
+    found = tomllib.loads(files["pyproject.toml"])["project"]["dependencies"]
+
+    assert found == tomllib.loads(f"x = {after}")["x"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "[project]  # of ours\nname = 'x'\ndependencies = ['a']\n",
+        "[ project ]\nname = 'x'\n  dependencies = ['a']\n",
+        "[project]\ndependencies=['a']\n[project.optional-dependencies]\ndependencies = ['b']\n",
+    ],
+)
+def test_a_table_in_any_form_is_found(table: str) -> None:
+    tomllib = pytest.importorskip("tomllib")
+    files = {"pyproject.toml": table, "plugin": PLUGIN}
+    found = tomllib.loads(fixed(files)["pyproject.toml"])
+
+    assert found["project"]["dependencies"] == ["a", wanted()]
+    assert found["project"].get("optional-dependencies", {}) in ({}, {"dependencies": ["b"]})
+
+
+@pytest.mark.parametrize("value", ["[1]", "['a'", '["""a"""]', "[['a']]", "{a = 1}", "[x]"])
+def test_a_list_that_is_none_of_texts_is_refused(value: str) -> None:
+    files = {"pyproject.toml": project(f"dependencies = {value}\n"), "plugin": PLUGIN}
+    with pytest.raises(PluginError, match="not a list") as caught:
+        fixed(files)
+
+    assert caught.value.code == "MA7256"
+
+
+@pytest.mark.parametrize(
+    "line", ["  machineadm>=0.0.1,<0.1", "Machineadm", "\tMACHINEADM>=0.0,<0.1"]
+)
+def test_a_requirement_is_ours_however_it_is_spelled(line: str) -> None:
+    files = {"requirements.txt": f"a==1\r\n{line}\r\n", "plugin": PLUGIN}
+
+    assert fixed(files) == {"requirements.txt": f"a==1\r\n{wanted()}\r\n"}
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_program_of_an_editor_of_windows_is_fixed(mark: str, end: str) -> None:
+    before = mark + PLUGIN.replace("Files())", "Files(), encodings=(1,))").replace("\n", end)
+    files = {"requirements.txt": f"{wanted()}\n", "plugin.py": before}
+
+    assert fixed(files) == {"plugin.py": before.replace(", encodings=(1,)", "")}
+
+
+def test_a_link_out_of_the_project_is_neither_read_nor_written(tmp_path: Path) -> None:
+    base, outside = tmp_path / "project", tmp_path / "another.py"
+    base.mkdir()
+    (base / "pyproject.toml").write_text(project("dependencies = []\n"))
+    outside.write_text(PLUGIN.replace("Files())", "Files(), encodings=(1,))"))
+    (base / "linked.py").symlink_to(outside)
+    before = outside.read_text()
+
+    assert main(["plugin", "fix", str(base), "--write"]) == 0
+    assert outside.read_text() == before
+    assert wanted() not in (base / "pyproject.toml").read_text()
