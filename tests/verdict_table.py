@@ -44,6 +44,7 @@ REFUSED_ON_PURPOSE: Final = {
     r"MA1440 .*spec\.schedulingGates": "a static pod has a node, with which gates do not go",
     r"MA1440 .*spec\.os\.name: machineadm": "the machine has Linux",
     r"MA1440 .*registerWithTaints\[\d+\]\.effect": "a node does not register with a taint without effect",
+    r"MA1440 .*volumes\[\d+\]\.image: not together": "1.31 and 1.32 do not look at an image beside another source, unless a gate is on",
     r"MA1440 .*runOnce": "a node that runs its pods once is none",
     r"MA1440 .*(cpuManagerPolicy|memoryManagerPolicy|cgroupDriver|containerLogMaxFiles)": "the kubelet ends at them later",
     r"MA1440 .*mode: is not one of its values": "kube-proxy of Linux has no such mode",

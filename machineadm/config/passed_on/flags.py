@@ -568,6 +568,10 @@ _RULES: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
 }
 
 
+_ADDRESSES: Final = ("advertise-address", "bind-address")
+_EMPTY_ADDRESS_MINOR: Final = 34
+"""The first minor version whose library of flags (pflag 1.0.6) takes an empty address for none."""
+
 _SPLIT_MINOR: Final = 31
 _CLAIMS_MINOR: Final = 36
 """The first minor version that wants a worker for claims of resources."""
@@ -588,6 +592,9 @@ def value_problem(program: str, name: str, value: str, minor: int) -> str:
         return "" if value == wanted else f"must be {wanted}, the version before"
     if name == "runtime-config":
         return _apis(value, minor)
+    # The kubelet's are of a type of its own.
+    if name in _ADDRESSES and not value and minor < _EMPTY_ADDRESS_MINOR and program != "kubelet":
+        return "must be an IP address"
     # Parsed as one pair until it was split as others are.
     if name == "topology-manager-policy-options" and minor < _SPLIT_MINOR and "=" not in value:
         return "must be a key=value pair"

@@ -342,9 +342,13 @@ _FLAT_CLAIMS: Final = 31
 
 
 def _claims(spec: dict[str, Any], path: str, minor: int) -> Iterator[Finding]:
-    """Claims of resources, where the kubelet does not refuse a static pod that has any."""
+    """The service account and claims of resources, where the kubelet does not refuse a static pod that has any."""
     if is_on("PreventStaticPodAPIReferences", "kubelet", minor, {}):
         return
+    # The older name of the field, which is read where the newer one is not there.
+    account = text(spec, "serviceAccount")
+    if account and not text(spec, "serviceAccountName") and not is_subdomain(account):
+        yield refused(child(path, "serviceAccount"), "must be a DNS name in lower case")
     seen = Once()
     for claim, at in maps(spec, "resourceClaims", path):
         yield from required(claim, at, "name")

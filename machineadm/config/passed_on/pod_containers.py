@@ -272,6 +272,13 @@ def _env(
             yield refused(child(at, given[1]), f"not together with {given[0]}")
         for each in given:
             yield from required(mapping(source, each), child(at, each), "name")
+            name = text(mapping(source, each), "name")
+            # From 1.34 on a static pod must not name any, which is told of the whole.
+            if minor < _NO_REFERENCES and name and not is_subdomain(name):
+                yield refused(child(child(at, each), "name"), "is not a DNS name")
+
+
+_NO_REFERENCES: Final = 34
 
 
 def _file_reference(

@@ -376,6 +376,12 @@ def test_options_of_the_topology_manager_are_one_pair_up_to_1_30() -> None:
     assert of_values("kubelet", (name, ""), minor=31) == []
 
 
+def test_an_empty_address_is_none_from_1_34_on() -> None:
+    for minor, refused in ((30, ["[0].value"]), (33, ["[0].value"]), (34, [])):
+        assert of_values("kube-apiserver", ("advertise-address", ""), minor=minor) == refused
+    assert of_values("kube-scheduler", ("bind-address", ""), minor=31) == ["[0].value"]
+
+
 def test_a_proxy_of_etcd_is_on_off_or_readonly() -> None:
     """etcd 3.6 has none any more."""
     assert of_values("etcd", ("proxy", "//a:"), minor=30) == ["[0].value"]

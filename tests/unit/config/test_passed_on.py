@@ -212,6 +212,23 @@ def test_a_claim_of_resources_has_a_name_and_one_source(wrong: dict[str, Any]) -
     assert len(said(changed(POD, "spec.resourceClaims", [moved]), "Pod", 31)) == 1
 
 
+def test_names_of_what_a_static_pod_refers_to_are_names_where_it_may() -> None:
+    wrong = {
+        "spec.serviceAccountName": ("fd00::/64", "a.b"),
+        "spec.serviceAccount": ("fd00::/64", "a.b"),
+        "spec.containers[0].envFrom": (
+            [{"secretRef": {"name": "a b"}}],
+            [{"secretRef": {"name": "a"}}],
+        ),
+    }
+    for path, (bad, good) in wrong.items():
+        for minor in (30, 31, 33):
+            told = said(changed(POD, path, bad), "Pod", minor)
+            assert [place.startswith(path) for place, _message in told] == [True], (path, minor)
+            assert said(changed(POD, path, good), "Pod", minor) == []
+        assert said(changed(POD, path, good), "Pod", 34) != []  # as a reference
+
+
 @pytest.mark.parametrize("given", ["..a", "2-1", "1-70000", "a:1", "1-2-3", "-1"])
 def test_a_range_of_ports_is_one_where_kube_proxy_looks_at_it(given: str) -> None:
     document = copy.deepcopy(RIGHT["KubeProxyConfiguration"])
