@@ -582,7 +582,7 @@ def test_a_store_that_is_not_supported_yet_is_refused_and_never_left_out() -> No
         await one.cluster(initialized=True)
         reference = {
             "apiGroup": "infrastructure.cluster.x-k8s.io",
-            "kind": "S3BootstrapStore",
+            "kind": "SecretsManagerBootstrapStore",
             "name": "store",
         }
         await one.machine("worker", infrastructureRef=reference)
