@@ -169,7 +169,7 @@ def describe(path: Path, names: Sequence[str]) -> Release:
         # Read back, because a constructor of msgspec checks no patterns: a bad version must fail
         # here, not at a user's.
         return msgspec.json.decode(encode(release), type=Release)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         _refuse_build(f"{error}; version {version!r}, commit {build.commit!r}")
 
 
@@ -216,7 +216,7 @@ def _describe_file(path: Path) -> Artifact:
 def _read_build(path: Path) -> Build:
     try:
         return msgspec.json.decode(directory.need(path, BUILD_FILE), type=Build)
-    except (ValueError, VerificationError) as error:
+    except (ValueError, VerificationError, RecursionError) as error:
         _refuse_build(str(error))
 
 

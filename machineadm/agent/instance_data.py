@@ -173,7 +173,7 @@ def kept_values(host: Host, machine_id: str) -> dict[str, str]:
         return {}
     try:
         kept = msgspec.json.decode(content, type=_Kept)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     # A golden image must not hand its node's name on to its clones.
     return kept.values if kept.machine == machine_id else {}

@@ -110,7 +110,7 @@ def _phases(state: State) -> tuple[tuple[str, float, float], ...]:
     content = state.read(KUBEADM_PHASES, durable=False)
     try:
         told = msgspec.json.decode(content or b"", type=Told)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()  # a picture without them is better than none
     if not told.phases:
         return ()

@@ -368,7 +368,7 @@ def _parse(found: bytes, machine_id: str, path: str) -> tuple[str | None, list[R
             # answered by them.
             return "".join(filter(str.isalnum, header.machine_id)), []
         return None, [msgspec.json.decode(line, type=Record) for line in lines[1:]]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HostError(
             "MA6004",
             f"the journal {path} is damaged: {error}",

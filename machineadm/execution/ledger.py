@@ -467,7 +467,7 @@ def _parse(found: bytes, path: str) -> _Book:
         # The last piece follows the last newline: it is empty, or was torn off by a power loss.
         changes = [msgspec.json.decode(line, type=_Change) for line in lines[:-1]]
         return _changed(book, changes) if changes else book
-    except (msgspec.DecodeError, KeyError, ValueError) as error:
+    except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
         # The text of a KeyError is the key alone.
         what = (
             f"a line is about {error}, which is not in it" if isinstance(error, KeyError) else error

@@ -25,6 +25,7 @@ from machineadm.plugins.launch.model import Command, Reattach
 from machineadm.plugins.launch.running import Running, launch, reattach
 from machineadm.plugins.wire.logs import Record
 from machineadm.plugins.wire.rpc import Method, RpcError, translated
+from machineadm.plugins.wire.tasks import beside
 
 if TYPE_CHECKING:
     from machineadm.plugins.wire.channels import Channel
@@ -422,7 +423,7 @@ class Calling:
                 await stream.send_request()
                 # Beside the receiving: a peer that answers while it still reads would otherwise
                 # wait for us, and we for it, each with a full window.
-                sending = asyncio.get_running_loop().create_task(self._send(stream))
+                sending = beside(self._send(stream))
                 try:
                     async for reply in stream:
                         await self._replies.put(reply)

@@ -73,7 +73,7 @@ class Sinks:
             return False
         try:
             return msgspec.json.decode(content, type=BootstrapStatus).phase == status.phase
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
 
     def remove_sentinels(self) -> None:

@@ -121,7 +121,7 @@ class UnpackArchive(msgspec.Struct, frozen=True, kw_only=True):
         record = host.state.read(f"{ARCHIVE_RECORDS}/{self._key}.json", durable=True)
         try:
             return msgspec.json.decode(record or b"{}", type=dict[str, Unpacked])
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
 
     def _is_there(self, member: ArchiveMember, known: Unpacked | None, host: Host) -> bool:

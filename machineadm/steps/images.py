@@ -324,7 +324,7 @@ class LoadImages(msgspec.Struct, frozen=True, kw_only=True):
         try:
             # A damaged record costs an import and not a run: importing again does no harm.
             names: Mapping[str, str] = msgspec.json.decode(record, type=dict[str, str])
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         stored = self._listed(task.image.namespace, list(names), host) if names else {}
         return all(

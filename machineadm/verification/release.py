@@ -305,7 +305,7 @@ def _read(
     signatures.verify(data, signature, keys)
     try:
         return msgspec.json.decode(data, type=wanted)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         _refuse(what, str(error))
 
 

@@ -271,7 +271,7 @@ def _is_newer(pointer: _Pointer, held: Held | None, *, allow_rollback: bool) -> 
         there = msgspec.json.decode(held.data, type=Pointer)
         # By Semantic Versioning's precedence (11): by text v0.10.0 would be older than v0.9.0.
         newer = precedence(there.version) > precedence(pointer.version)
-    except (ValueError, VerificationError) as error:
+    except (ValueError, VerificationError, RecursionError) as error:
         raise VerificationError(
             "MA1861",
             f"{pointer.name} exists, but is not a pointer",

@@ -1117,7 +1117,8 @@ def test_a_first_run_is_the_same_whatever_becomes_of_the_process_that_compiles_a
     assert ours == theirs
     forks, *compiled = first.stderr.split()
     assert int(forks) == (wrong in ("nothing", "killed"))
-    assert (not ours <= set(compiled)) == (wrong == "nothing")
+    # One that is killed may have compiled some before.
+    assert wrong == "killed" or (not ours <= set(compiled)) == (wrong == "nothing")
     again = start(
         sys.executable, "-ISc", PLAN_AHEAD, "nothing", str(agent_file), *plan, cache=cache
     )

@@ -9,6 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from machineadm.controllers.runtime.client import _refusal
+from machineadm.errors import HostError
+from machineadm.execution.journal import JOURNAL, Journal
+from tests.fakes.host import FakeClock, FakeState
+
 READERS = ("json.decode", "json.loads", "msgpack.decode")
 ROOT = Path(__file__).parents[2]
 ENOUGH = {"ValueError", "UnicodeError", "Exception"}
@@ -59,14 +64,37 @@ def shallow(source: str) -> Iterator[int]:
                 yield node.lineno
 
 
-@pytest.mark.parametrize("package", ["machineadm/plugins", "plugins"])
-def test_what_a_plugin_or_a_catalog_nests_without_end_is_caught(package: str) -> None:
+NOT_NESTED = {
+    "machineadm/documents/json_reader.py",  # a string or a number by itself
+    "crdgen/generate/structural.py",  # what it has encoded itself
+}
+
+
+@pytest.mark.parametrize("package", ["machineadm", "plugins", "signing", "crdgen", "build"])
+def test_what_others_nest_without_end_is_caught_wherever_json_is_read(package: str) -> None:
     found = [
-        f"{path.relative_to(ROOT)}:{line}"
+        f"{name}:{line}"
         for path in sorted((ROOT / package).rglob("*.py"))
+        if (name := str(path.relative_to(ROOT))) not in NOT_NESTED
         for line in shallow(path.read_text())
     ]
     assert found == []
+
+
+DEEP_JSON = b'{"x": ' + b"[" * 100_000
+
+
+def test_an_answer_that_is_nested_without_end_is_no_more_than_an_error() -> None:
+    assert _refusal(500, DEEP_JSON).message == "HTTP status 500"
+
+
+@pytest.mark.parametrize("text", [DEEP_JSON + b"\n", b"{}\n" + DEEP_JSON + b"\n"])
+def test_state_that_is_nested_without_end_is_damaged(text: bytes) -> None:
+    state = FakeState()
+    state.write(JOURNAL, text, durable=True)
+    with pytest.raises(HostError) as caught:
+        Journal(state, FakeClock(), machine_id="m", boot_id="b")
+    assert caught.value.code == "MA6004"
 
 
 def test_a_reader_that_catches_too_little_would_be_found() -> None:

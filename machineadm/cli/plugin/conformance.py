@@ -20,7 +20,9 @@ def add_arguments(parser: Parser) -> None:
         "command", metavar="COMMAND", help="the plugin's executable; it need not be installed"
     )
     # For plugins in languages with an interpreter: the command is `python3`, its argument the file.
-    parser.add_argument("arguments", metavar="ARGUMENT", nargs="*", help="its arguments, behind --")
+    parser.add_argument(
+        "arguments", metavar="ARGUMENT", nargs="*", default=[], help="its arguments, behind --"
+    )
     parser.add_option(
         "--kind",
         metavar="KIND",
@@ -104,9 +106,10 @@ def _kind(arguments: Namespace) -> str:
     # By prefix over the known kinds, because a kind has hyphens itself and so cannot be cut at one.
     kind = arguments.kind or next((one for one in KINDS if name.startswith(f"{one}-")), "")
     if kind not in KINDS:
-        raise UsageError(
-            "MA7001",
-            f"which kind is {arguments.command}?",
-            hint=f"--kind: {', '.join(KINDS)}",
+        problem = (
+            f"--kind: {arguments.kind!r} is not a kind"
+            if arguments.kind
+            else f"which kind is {arguments.command}?"
         )
+        raise UsageError("MA7001", problem, hint=f"--kind: {', '.join(KINDS)}")
     return str(kind)

@@ -218,7 +218,7 @@ class Actor:
             holder = msgspec.json.decode(
                 read.data.get("lock-information", "{}"), type=_LockData
             ).machine_name
-        except ValueError:
+        except (ValueError, RecursionError):
             holder = ""
         lock = Lock(holder=holder, uid=read.metadata.uid, version=read.metadata.resource_version)
         exists = bool(holder) and (
@@ -931,7 +931,7 @@ class Actor:
         try:
             read = msgspec.json.decode(data or b"{}", type=_Data)
             key = base64.b64decode(read.data.get("key", ""), validate=True)
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             key = b""
         # Never replaced by itself: tokens that machines on their way hold are derived from the lost
         # one.

@@ -123,7 +123,7 @@ def converted(
         )
     try:
         given = msgspec.json.decode(bootstrap.raw, type=_Object)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnfitError(
             _said("InvalidConfiguration", f"the object cannot be read: {error}")
         ) from None
@@ -167,7 +167,7 @@ def references_in(raw: bytes) -> list[tuple[str, str]]:
     """Kind and name of the Secrets that a KubeadmConfig refers to, whatever else it says."""
     try:
         spec = msgspec.json.decode(msgspec.json.decode(raw, type=_Object).spec)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     # Of an object that cannot be converted as well: it must be woken when what it lacks appears.
     return sorted({("Secret", name) for name in _referred(spec)})

@@ -69,7 +69,7 @@ def _key(data: bytes | None) -> bytes | None:
     try:
         text = msgspec.json.decode(data or b"{}", type=_Data).data.get("key", "")
         key = base64.b64decode(text, validate=True)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     # A short key would be a guessable one.
     return key if len(key) == KEY_SIZE else None

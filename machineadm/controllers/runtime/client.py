@@ -504,7 +504,7 @@ def read(answer: bytes, kind: type[Answer]) -> Answer:
     """
     try:
         return msgspec.json.decode(answer, type=kind)
-    except ValueError:
+    except (ValueError, RecursionError):
         # Not quoted: it may be an object with secrets.
         raise ApiError(0, "", "an answer that is not Kubernetes' JSON") from None
 
@@ -532,7 +532,7 @@ class _Limit:
 def _refusal(status: int, body: bytes) -> ApiError:
     try:
         said = msgspec.json.decode(body, type=_Status)
-    except ValueError:
+    except (ValueError, RecursionError):
         # An HTML page of a proxy. It is not quoted: it may be of any size, and holds whatever the
         # proxy likes to show.
         said = _Status(message=f"HTTP status {status}")

@@ -166,7 +166,7 @@ class Reflector(Generic[Value]):
             try:
                 event = msgspec.json.decode(line, type=_Event)
                 known = msgspec.json.decode(event.object, type=_Any)
-            except ValueError:
+            except (ValueError, RecursionError):
                 # From here on nobody knows what happened, and the same line would come again.
                 self._version = ""
                 raise ApiError(0, "", "an event that cannot be read") from None

@@ -195,7 +195,7 @@ def _of_secret(values: Mapping[str, str]) -> Credentials:
 def _json(text: str) -> Credentials:
     try:
         found: Any = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         found = None
     return _read(found if isinstance(found, dict) else {})
 

@@ -109,7 +109,7 @@ class ContractObject(Cached, frozen=True, kw_only=True):
             return None
         try:
             return msgspec.json.decode(data, type=Answer)
-        except (msgspec.MsgspecError, UnicodeError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             message = f"{self.kind} {self.name}: status.configurations of {name}: {error}"
             raise StoreError("StoreNotReady", message) from None
 
@@ -166,7 +166,7 @@ def contract_object(data: bytes, group: str, kind: str) -> ContractObject:
             # Of two items of one name the last counts; a definition with a list of type map has no
             # two.
             answers[msgspec.json.decode(one, type=_Named).name] = bytes(one)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         # Another's object, and so hostile until shown otherwise: it is named, and holds up no other.
         problem = str(error)
     ready = next((one for one in status.conditions if one.type == "Ready"), None)

@@ -84,7 +84,7 @@ class ServiceAccount:
         try:
             read = msgspec.json.decode(data, type=_File)
             key = load_pem_private_key(read.private_key.encode(), None)
-        except (msgspec.MsgspecError, UnicodeError, ValueError, TypeError):
+        except (msgspec.MsgspecError, UnicodeError, ValueError, TypeError, RecursionError):
             key = None
         # Never what it says: the key is in it.
         if not isinstance(key, rsa.RSAPrivateKey):
@@ -368,7 +368,7 @@ class GcsBucket:
 def _decoded(data: bytes, type_: type[_Type]) -> _Type | None:
     try:
         return msgspec.json.decode(data, type=type_)
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 
 

@@ -104,7 +104,7 @@ def opened(keys: Sequence[bytes], token: str) -> Claims | None:
         return None
     try:
         return msgspec.json.decode(_decoded(claims), type=Claims)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

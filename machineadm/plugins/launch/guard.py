@@ -123,7 +123,7 @@ def _kill_all_below(directory: str) -> bool:
     wanted = f"{SOCKET_DIRECTORY}={directory}".encode()
     for name in os.listdir("/proc"):
         # Not itself: an agent that a plugin started has the variable, too.
-        if not name.isdigit() or int(name) == os.getpid():
+        if not name.isdecimal() or int(name) == os.getpid():
             continue
         try:
             with open(f"/proc/{name}/environ", "rb") as file:

@@ -17,6 +17,7 @@ from machineadm.plugins.wire.channels import Channel
 from machineadm.plugins.wire.handshake import Address
 from machineadm.plugins.wire.rpc import Method, RpcError, methods, translated
 from machineadm.plugins.wire.sockets import Mount, connect
+from machineadm.plugins.wire.tasks import beside
 from machineadm.plugins.wire.yamux import Session
 
 HEALTH: Final = "plugin"
@@ -43,11 +44,8 @@ class Connection:
         self.channel = channel
         self.broker = broker
         self._output = output
-        loop = asyncio.get_running_loop()
         # At once: go-plugin blocks a plugin that prints until somebody reads StreamStdio.
-        self._tasks = [loop.create_task(self._broker()), loop.create_task(self._stdio())]
-        for task in self._tasks:
-            task.add_done_callback(_retrieved)
+        self._tasks = [beside(self._broker()), beside(self._stdio())]
 
     async def ping(self, timeout: float) -> None:
         """Ask whether it serves.
@@ -92,7 +90,7 @@ class Connection:
             # Headers before any message: the plugin starts its half of the broker only when it sees
             # the call.
             await stream.send_request()
-            sending = asyncio.get_running_loop().create_task(self._send(stream))
+            sending = beside(self._send(stream))
             try:
                 async for info in stream:
                     self.broker.received(info)
@@ -188,13 +186,6 @@ class _Accept:
             stream.close()
         else:
             server.background(server.connected(stream))
-
-
-def _retrieved(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        # Reading it marks it as seen; otherwise asyncio prints a traceback at the end, about a
-        # plugin that is gone anyway.
-        task.exception()
 
 
 # grpc_stdio.proto: StdioData.Channel.

@@ -29,6 +29,7 @@ from machineadm.plugins.wire.handshake import Address, Cookie, Line
 from machineadm.plugins.wire.reflection import reflecting
 from machineadm.plugins.wire.rpc import ServerStream, handlers
 from machineadm.plugins.wire.sockets import listen_tcp, listen_unix, remove
+from machineadm.plugins.wire.tasks import beside
 from machineadm.plugins.wire.yamux import Session
 
 # go-plugin's own words; diagnose.py, like people, knows a wrong cookie by them.
@@ -179,7 +180,7 @@ class Serving:
 
     def _own(self, broker: Broker) -> dict[str, Handler]:
         async def start_stream(stream: ServerStream) -> None:
-            sending = asyncio.get_running_loop().create_task(send(stream))
+            sending = beside(send(stream))
             try:
                 async for info in stream:
                     broker.received(info)

@@ -119,7 +119,7 @@ async def connect(address: Address) -> socket.socket:
         host = host.strip("[]")
         # The address comes from the plugin's line or from a broker message: connect() would raise
         # OverflowError, which nobody catches.
-        if not port.isdigit() or int(port) > 65535:
+        if not port.isdecimal() or int(port) > 65535:
             raise OSError(f"{address.address!r} is not an address and a port")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         connection = socket.socket(family, socket.SOCK_STREAM)
@@ -151,7 +151,7 @@ def group_number(name: str) -> int:
     Raises:
         OSError: There is no such group.
     """
-    if name.isdigit():
+    if name.isdecimal():
         return int(name)
     import grp
 

@@ -158,7 +158,7 @@ def _written(host: Host) -> set[str]:
         return set()
     try:
         names = msgspec.json.decode(content, type=list[str])
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     # The list may be damaged or stale: nothing outside of these two directories is ever removed by
     # it.

@@ -76,7 +76,7 @@ def read_record(host: Host, machine: str) -> Record | None:
         return None
     try:
         record = msgspec.json.decode(content, type=Record)
-    except ValueError:
+    except (ValueError, RecursionError):
         # As without a record: nothing is proved, so nothing will be reset, and a node is refused as foreign.
         return None
     return record if record.machine == machine else None

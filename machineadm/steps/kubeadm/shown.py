@@ -216,7 +216,7 @@ def _read(host: Host) -> _Shown | None:
         return None
     try:
         return msgspec.json.decode(content, type=_Shown)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -372,3 +372,12 @@ def test_a_plugin_of_no_known_kind_is_asked_for_it(
 ) -> None:
     assert main(["plugin", "conformance", str(tmp_path / "plugin")]) == 2
     assert "--kind" in capsys.readouterr().err
+
+
+def test_a_kind_that_there_is_not_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plugin", "conformance", "--kind", "nonsense", str(tmp_path / "plugin")]) == 2
+    said = capsys.readouterr().err
+    assert "--kind: 'nonsense' is not a kind" in said
+    assert "encryption-provider" in said

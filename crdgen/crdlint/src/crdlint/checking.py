@@ -279,7 +279,7 @@ def line_of(value: Any, path: str) -> int:
         elif isinstance(value, list) and rest.startswith("["):
             number, _, rest = rest[1:].partition("]")
             # A place that is not there gives the line of the nearest one around it.
-            value = value[int(number)] if number.isdigit() and int(number) < len(value) else None
+            value = value[int(number)] if number.isdecimal() and int(number) < len(value) else None
         else:
             break
     return line

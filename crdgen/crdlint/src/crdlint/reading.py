@@ -117,7 +117,7 @@ def _json(text: str) -> Document | None:
     try:
         # NaN and Infinity are JSON to Python and to nobody else.
         value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     _limit(value)
     # Numbers after the limit: both are recursive.

@@ -163,7 +163,7 @@ class Engine:
             connection.close()
         own = response.getheader("Api-Version", "")
         major, _, minor = own.partition(".")
-        if response.status != 200 or not (major.isdigit() and minor.isdigit()):
+        if response.status != 200 or not (major.isdecimal() and minor.isdecimal()):
             raise PluginError(
                 "MA7235",
                 f"what listens at {self.path} is not a container engine",

@@ -161,7 +161,7 @@ def _is_over(owner: str) -> bool:
     """Whether the process of a label has ended; not so where that cannot be seen from here."""
     parts = owner.split("/")
     # A label that is not ours says nothing.
-    if len(parts) != 4 or not parts[2].isdigit():
+    if len(parts) != 4 or not parts[2].isdecimal():
         return False
     its_boot, its_namespace, number, began = parts
     boot, namespace = _world()

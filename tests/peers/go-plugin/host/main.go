@@ -408,14 +408,11 @@ func interrupt() error {
 }
 
 func end() error {
-	began := time.Now()
 	client.Kill()
 	if !client.Exited() {
 		return errors.New("it lives")
 	}
-	if took := time.Since(began); took > 1900*time.Millisecond {
-		return fmt.Errorf("it took %v: it was killed", took)
-	}
+	// go-plugin's own word for it, and not a clock: a busy machine takes the two seconds that it grants.
 	if strings.Contains(logs.text(), "plugin failed to exit gracefully") {
 		return errors.New("it was killed")
 	}
