@@ -10,7 +10,6 @@ import base64
 import binascii
 import json
 import re
-from contextlib import closing
 from typing import Any, ClassVar
 
 from machineadm.plugins.sdk import CallError, EncryptionProvider, serve
@@ -160,9 +159,8 @@ class Aws(EncryptionProvider):
         # GET and DELETE without a body: urllib would give them a content type, which is not signed.
         body, extra = (data, BYTES) if method == "PUT" else (None, {})
         headers = account.signed(method, url, data, service="s3", headers=extra)
-        with closing(self._web.ask(method, url, body, headers=headers)) as answer:
-            # One more than is good, to tell what is too large from what just fits.
-            found = answer.read(MOST_CIPHERTEXT + 1)
+        # One more than is good, to tell what is too large from what just fits.
+        found = self._web.whole(method, url, body, headers=headers, most=MOST_CIPHERTEXT + 1)
         if method == "GET" and not 0 < len(found) <= MOST_CIPHERTEXT:
             raise CallError(f"{location} is empty, or larger than {MOST_CIPHERTEXT} bytes")
         return found
@@ -187,12 +185,11 @@ class Aws(EncryptionProvider):
                 "x-amz-target": f"TrentService.{action}",
             },
         )
-        answer = self._web.ask("POST", url, body, headers=headers, explain=_refusal)
-        with closing(answer):
-            try:
-                return base64.b64decode(json.loads(answer.read(65536))[field], validate=True)
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise CallError(f"KMS does not answer {action} as it should") from None
+        answer = self._web.whole("POST", url, body, headers=headers, explain=_refusal)
+        try:
+            return base64.b64decode(json.loads(answer)[field], validate=True)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise CallError(f"KMS does not answer {action} as it should") from None
 
     def _who(self) -> Account:
         if self._account is None:

@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -135,13 +134,13 @@ class Gcs(Infrastructure):
             # Without this header the metadata server refuses, so that no redirect can ask it.
             headers = {"Metadata-Flavor": "Google"}
             url = f"{self._metadata}/{ACCOUNT}"
-            with closing(self._web.ask("GET", url, headers=headers, plain=True)) as answer:
-                try:
-                    found = json.loads(answer.read(65536))
-                    token = str(found["access_token"])
-                    good_until = began + float(found["expires_in"]) - 60
-                except (ValueError, KeyError, TypeError, RecursionError):
-                    raise CallError("the metadata server gives no token") from None
+            answer = self._web.whole("GET", url, headers=headers, plain=True)
+            try:
+                found = json.loads(answer)
+                token = str(found["access_token"])
+                good_until = began + float(found["expires_in"]) - 60
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise CallError("the metadata server gives no token") from None
             # It becomes a header, where a second line would be another one.
             if not token.isprintable():
                 raise CallError("the metadata server gives a token with more than one line")

@@ -1,4 +1,4 @@
-"""Infrastructure `http`: configurations at https URLs, reports to https URLs; for the manager's side PUT, HEAD and DELETE below a base URL."""
+"""Infrastructure `http`: configurations at https URLs, reports by PUT to https URLs; for the manager's side PUT, HEAD and DELETE below a base URL."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ class Http(Infrastructure):
         yield from self._web.pieces(location)
 
     def report(self, location: str, status: bytes) -> None:
-        """See `Infrastructure`; a POST of JSON."""
+        """See `Infrastructure`; a PUT of JSON, as the agent itself reports and machineadm-store takes it."""
         # urllib would call a body without a type a form.
         headers = {"Content-Type": "application/json"}
-        self._web.ask("POST", location, status, headers=headers).close()
+        self._web.ask("PUT", location, status, headers=headers).close()
 
     def store(self, name: str, data: Iterator[bytes]) -> str:
         """See `Infrastructure`."""

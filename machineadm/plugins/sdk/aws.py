@@ -16,7 +16,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -199,8 +198,8 @@ class Account:
     def _told(self, method: str, url: str, headers: dict[str, str]) -> str:
         # plain: where the URL may be plain was judged when it was set. 64 KiB, where credentials
         # have one or two.
-        with closing(self._web.ask(method, url, headers=headers, plain=True)) as answer:
-            return answer.read(65536).decode("ascii", "replace").strip()
+        told = self._web.whole(method, url, headers=headers, plain=True)
+        return told.decode("ascii", "replace").strip()
 
 
 def object_url(location: str, region: str, endpoint: str = "") -> str:

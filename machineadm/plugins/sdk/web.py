@@ -116,6 +116,33 @@ class Web:
             ) from None
         return answer
 
+    def whole(
+        self, method: str, url: str, data: bytes | None = None, *, most: int = 65536, **how: Any
+    ) -> bytes:
+        """Make a request, and read the answer's body.
+
+        Args:
+            method: See `ask`.
+            url: See `ask`.
+            data: See `ask`.
+            most: Bytes; what comes after them is left.
+            how: The rest of what `ask` takes.
+
+        Raises:
+            AbsentError: There is nothing at the URL.
+            CallError: It cannot be reached, refuses, or breaks off.
+        """
+        with closing(self.ask(method, url, data, **how)) as answer:
+            wanted = answer.headers.get("Content-Length", "")
+            try:
+                found = answer.read(most)
+            except (OSError, http.client.HTTPException) as error:
+                raise CallError(f"{shown(url)} broke off") from error
+        # A sized answer that ends early ends without an error.
+        if wanted.isdecimal() and len(found) < min(int(wanted), most):
+            raise CallError(f"{shown(url)} broke off after {len(found)} of {wanted} bytes")
+        return found
+
     def pieces(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
         """Yield the data at a URL, in pieces.
 
@@ -217,8 +244,6 @@ def _explained(error: urllib.error.HTTPError, explain: Callable[[bytes], str] | 
 
 
 def _unreachable(url: str, reason: object) -> NoReturn:
-    if isinstance(reason, CallError):
-        raise reason
     # Some errors have neither words nor a number: then the type is all there is.
     words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
     raise CallError(f"{shown(url)} cannot be reached: {words}")

@@ -22,7 +22,7 @@ CONTENT = bytes(range(256)) * 9000
 
 
 class Store(Serving):
-    """Keeps what is PUT and POSTed."""
+    """Keeps what is PUT."""
 
     def __init__(self) -> None:
         super().__init__(_Store)
@@ -42,7 +42,7 @@ class _Store(Handler):
         owner.requests.append(Request(self.command, self.path, names))
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         found = kept.get(self.path)
-        if self.command in ("PUT", "POST"):
+        if self.command == "PUT":
             kept[self.path] = data
         elif self.command == "DELETE":
             kept.pop(self.path, None)
@@ -53,7 +53,7 @@ class _Store(Handler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any  # noqa: N815 - as http.server calls them
+    do_GET = do_HEAD = do_PUT = do_DELETE = _any  # noqa: N815 - as http.server calls them
 
 
 @pytest.fixture
@@ -137,6 +137,17 @@ def test_what_a_server_does_wrong_is_told(files: Path, path: str, words: str) ->
             fetched(host, f"{server.url}/{path}")
 
 
+@pytest.mark.parametrize("fault", ["~truncate", "~reset", "~stall"])
+def test_a_small_answer_that_breaks_off_is_no_answer(files: Path, fault: str) -> None:
+    with FileServer(files) as server, pytest.raises(CallError, match=r"broke off|cannot be reached"):
+        Web(timeout=1).whole("GET", f"{server.url}/{fault}/node.yaml", most=1 << 30)
+
+
+def test_of_a_large_answer_only_so_much_is_read(files: Path) -> None:
+    with FileServer(files) as server:
+        assert Web().whole("GET", f"{server.url}/node.yaml", most=5) == CONTENT[:5]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -156,10 +167,11 @@ def test_other_addresses_are_not_asked(url: str) -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
-def test_a_report_is_posted_as_json() -> None:
+def test_a_report_is_put_as_json_as_a_store_of_ours_takes_it() -> None:
     with Store() as store, mock_host(Http()) as host:
         host.call("Report", location=f"{store.url}/reports/1", status=b'{"phase": "Succeeded"}')
         assert json.loads(store.kept["/reports/1"]) == {"phase": "Succeeded"}
+        assert store.requests[0].method == "PUT"
         assert store.requests[0].headers["content-type"] == "application/json"
 
 
