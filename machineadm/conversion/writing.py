@@ -103,10 +103,13 @@ def _key(key: str) -> str:
 
 def _scalar(value: object) -> list[str]:
     """The first line, and further ones of a block."""
-    if isinstance(value, Bare):
+    # What a placeholder has for a default may be anything: only what YAML reads as it stands is
+    # written without quotes.
+    if isinstance(value, Bare) and value.isprintable() and not re.search(r":(\s|$)|\s#", value):
         return [str(value)]
     if isinstance(value, str):
-        return _text(value)
+        # Of this type alone: what is a placeholder is text from here on.
+        return _text(str(value))
     return [msgspec.json.encode(value).decode()]
 
 

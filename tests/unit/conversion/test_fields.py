@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 import yaml
@@ -479,3 +480,24 @@ def test_a_worker_has_the_timeout_that_cluster_api_writes_to_every_machine() -> 
     assert found.leaf("timeoutForControlPlane").outcome == "converted"
     # The others are the cluster's, which a worker joins.
     assert found.leaf("certSANs[0]").outcome == "has no meaning here"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${PORT:=a: b}",
+        "${PORT:=a #b}",
+        "${PORT:=a:}",
+        "${PORT:=a\u2028b}",
+        "${PORT:=a\nb}",
+        "${PORT:=a\tb}",
+        "${PORT:=a\u0085b}",
+    ],
+)
+def test_a_placeholder_that_yaml_would_not_read_as_it_stands_is_in_quotes(value: str) -> None:
+    found = config(
+        f"joinConfiguration: {{controlPlane: {{localAPIEndpoint: {{bindPort: {json.dumps(value)}}}}}}}"
+    )
+
+    assert found.spec["kubernetes"]["controlPlane"]["localAPIEndpoint"]["bindPort"] == value
+    assert outcome(found.result.text).problems == ()
