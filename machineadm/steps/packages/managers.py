@@ -186,14 +186,23 @@ class Dnf(_Rpm):
         return ("dnf", "-q", "-C", "versionlock", "list")
 
     def read_holds(self, output: str, names: Sequence[str]) -> set[str]:
-        """See `Manager.read_holds`: `kubelet-0:1.34.4-1.1.*`, a line for each."""
-        lines = [line.strip() for line in output.splitlines()]
-        return {
-            name
-            for name in names
-            for line in lines
-            if line.startswith(f"{name}-") and line[len(name) + 1 : len(name) + 2].isdecimal()
-        }
+        """See `Manager.read_holds`: dnf 4 has a line for each, `kubelet-0:1.34.4-1.1.*`; dnf 5 a paragraph."""
+        found, paragraph = set(), ""
+        for line in map(str.strip, output.splitlines()):
+            if line.startswith("Package name: "):
+                paragraph = line.removeprefix("Package name: ").partition(" #")[0]
+            # Other comparators leave versions out, and let the package be upgraded past them.
+            elif line.startswith("evr = "):
+                found.add(paragraph)
+            else:
+                # Cut at a version: kubelet is not kubelet-extras.
+                found |= {
+                    name
+                    for name in names
+                    if line.startswith(f"{name}-")
+                    and line[len(name) + 1 : len(name) + 2].isdecimal()
+                }
+        return found & set(names)
 
     def install(self, packages: Sequence[Package]) -> tuple[str, ...]:
         """See `Manager.install`."""

@@ -139,7 +139,10 @@ def test_what_a_server_does_wrong_is_told(files: Path, path: str, words: str) ->
 
 @pytest.mark.parametrize("fault", ["~truncate", "~reset", "~stall"])
 def test_a_small_answer_that_breaks_off_is_no_answer(files: Path, fault: str) -> None:
-    with FileServer(files) as server, pytest.raises(CallError, match=r"broke off|cannot be reached"):
+    with (
+        FileServer(files) as server,
+        pytest.raises(CallError, match=r"broke off|cannot be reached"),
+    ):
         Web(timeout=1).whole("GET", f"{server.url}/{fault}/node.yaml", most=1 << 30)
 
 

@@ -141,6 +141,29 @@ def test_what_is_held_is_held_again_when_it_is_replaced_and_when_that_fails(
     assert system.there.held == {"kubelet"}
 
 
+@pytest.mark.parametrize(
+    ("listed", "held"),
+    [
+        ("kubelet-0:1.34.4-1.1.*\n", {"kubelet"}),
+        ("kubelet-extras-0:1-1.*\n", set()),
+        ("Package name: kubelet\nevr = 0:1.34.4-1.1\n", {"kubelet"}),
+        (
+            "# Added by 'versionlock add' command on 2026-11-30 10:00:00\nPackage name: kubeadm\nevr = 0:1-1\n\n"
+            "Package name: kubelet\nevr = 0:1.34.4-1.1\n",
+            {"kubeadm", "kubelet"},
+        ),
+        # Only one version is left out, or a range is.
+        ("Package name: kubelet\nevr != 0:1.34.4-1.1\n", set()),
+        ("Package name: kubelet\nevr < 2\nevr >= 1\n", set()),
+        ("Package name: kubelet # entry is invalid: missing package conditions\n", set()),
+        ("Package name: kubelet-extras\nevr = 0:1-1\n", set()),
+        ("", set()),
+    ],
+)
+def test_the_holds_of_either_dnf_are_read(listed: str, held: set[str]) -> None:
+    assert manager_of("dnf").read_holds(listed, ["kubelet", "kubeadm"]) == held
+
+
 @pytest.mark.parametrize("wanted", ["27.0", "27.0-1", "3:27.0", "3:27.0-1", "3:27.*"])
 def test_each_spelling_of_a_version_that_rpm_has_is_that_version(wanted: str) -> None:
     found = manager_of("dnf").read("docker-ce\t3\t27.0\t1\n")["docker-ce"]
