@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ import msgspec
 
 from machineadm.api.infrastructure.v1alpha1.aws import AwsCredentials
 from machineadm.controllers.capi.types import time_of
+from machineadm.controllers.stores.answers import beginning
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.signing import Credentials, Signer, encoded
 
@@ -35,6 +37,9 @@ _MARGIN: Final = 900.0
 """Seconds before their end at which credentials are renewed: what they sign must live for a while."""
 
 _LARGEST: Final = 65536
+_MOST: Final = 100
+"""Identities that are kept: of each only who last was asked for."""
+
 _LASTS: Final = "3600"
 _SESSION: Final = "machineadm"
 
@@ -58,7 +63,7 @@ class Identity:
         self._session = session
         self._now = now
         self._environment = environment
-        self._known: dict[tuple[object, ...], Credentials] = {}
+        self._known: OrderedDict[tuple[object, ...], Credentials] = OrderedDict()
 
     async def credentials(
         self, given: AwsCredentials | None, values: Mapping[str, str], region: str
@@ -81,7 +86,11 @@ class Identity:
             found = _of_secret(values) if values else await self._own(region)
             if role is not None:
                 found = await self._assumed(found, role, outside, region)
-            self._known[kept] = found
+            # Keys that do not end cost nothing to find again, and are not kept beyond their Secret.
+            if found.until is not None:
+                self._known[kept] = found
+                while len(self._known) > _MOST:
+                    self._known.popitem(last=False)
         return found
 
     async def _own(self, region: str) -> Credentials:
@@ -170,7 +179,7 @@ class Identity:
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
                 allow_redirects=False,
             ) as response:
-                answer = await response.content.read(_LARGEST)
+                answer = await beginning(response.content, _LARGEST)
                 status = response.status
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
             raise _failed(f"{where} does not answer") from None

@@ -153,7 +153,8 @@ class BucketStore:
         """See the port."""
         if expires >= NEVER:
             return None
-        return expires - now - self._wanted / 3
+        # Of what a new one would get: where credentials end sooner than what is wanted, a third of that would be due for ever.
+        return expires - now - self._lasts(self._wanted, now) / 3
 
     def reference(self, key: Key, sha256: str, now: float) -> ConfigurationReference:
         """See the port.

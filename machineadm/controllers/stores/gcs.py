@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import ssl
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -19,6 +20,7 @@ import aiohttp
 import msgspec
 
 from machineadm.api.infrastructure.v1alpha1.gcs import GCSBootstrapStoreSpec
+from machineadm.controllers.stores.answers import beginning, why
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.signing import LONGEST, encoded
 
@@ -43,9 +45,24 @@ _MARGIN: Final = 300.0
 """Seconds before its end at which a token is asked for anew."""
 
 _LARGEST_ANSWER: Final = 65536
+_MOST: Final = 100
+"""Tokens that are kept."""
+
 _LARGEST_LIST: Final = 4 * 1024 * 1024
 
 _Type = TypeVar("_Type")
+
+
+def is_googles(endpoint: str) -> bool:
+    """Whether an endpoint is Google's own: a bearer token works wherever it is shown, so the manager's goes nowhere else."""
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    named = host == "storage.googleapis.com" or host.endswith(".googleapis.com")
+    return parts.scheme == "https" and named and port in (None, 443) and "@" not in parts.netloc
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -90,6 +107,7 @@ class ServiceAccount:
         if not isinstance(key, rsa.RSAPrivateKey):
             raise _failed("spec.credentials.secret is not the JSON file of a service account")
         self.email, self.tokens = read.client_email, read.token_uri
+        self.digest = hashlib.sha256(data).hexdigest()
         self._key: rsa.RSAPrivateKey = key
 
     def sign(self, data: bytes) -> bytes:
@@ -153,7 +171,7 @@ class Tokens:
         self._session = session
         self._now = now
         self._metadata = metadata
-        self._known: dict[str, tuple[str, float]] = {}
+        self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     async def token(self, account: ServiceAccount | None) -> str:
         """Get a token.
@@ -164,7 +182,9 @@ class Tokens:
         Raises:
             StoreError: There is none.
         """
-        whose = "" if account is None else f"{account.email} {account.tokens}"
+        # By the whole file: name and address are public, and whoever gives another's with a key of their own must
+        # not get the other's token.
+        whose = "" if account is None else account.digest
         token, until = self._known.get(whose, ("", 0.0))
         if self._now() < until - _MARGIN:
             return token
@@ -176,12 +196,17 @@ class Tokens:
             answer = await self._asked("POST", account.tokens, kind, data.encode())
         found = _token(answer)
         self._known[whose] = found.access_token, self._now() + found.expires_in
+        while len(self._known) > _MOST:
+            self._known.popitem(last=False)
         return found.access_token
 
     async def _asked(
         self, method: str, url: str, headers: Mapping[str, str], data: bytes | None
     ) -> bytes:
-        where = urlsplit(url).hostname
+        try:
+            where = urlsplit(url).hostname
+        except ValueError:
+            raise _failed("token_uri of the service account's file is not a URL") from None
         try:
             async with self._session.request(
                 method,
@@ -191,7 +216,8 @@ class Tokens:
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
                 allow_redirects=False,
             ) as response:
-                answer, status = await response.content.read(_LARGEST_ANSWER), response.status
+                answer = await beginning(response.content, _LARGEST_ANSWER)
+                status = response.status
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
             raise _failed(f"{where} does not answer") from None
         if status != 200:
@@ -341,14 +367,9 @@ class GcsBucket:
                 ssl=True if self._tls is None else self._tls,
             ) as response:
                 status, tag = response.status, response.headers.get("ETag", "")
-                answer = bytearray()
-                while len(answer) < most and (
-                    chunk := await response.content.read(most - len(answer))
-                ):
-                    answer += chunk
+                answer = await beginning(response.content, most)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            said = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
-            raise self._refused(said or type(error).__name__) from None
+            raise self._refused(why(error)) from None
         if status in (401, 403):
             message = (
                 f"{self.named} refuses the manager's credentials (HTTP {status}): they need"
@@ -359,7 +380,7 @@ class GcsBucket:
             return None
         if not 200 <= status < 300:
             raise self._refused(f"HTTP {status}")
-        return bytes(answer), tag
+        return answer, tag
 
     def _refused(self, why: str) -> StoreError:
         return StoreError("WriteFailed", f"{self.named}: {why}", again_after=_AGAIN)

@@ -17,6 +17,7 @@ from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import InfrastructurePlugin, Reporting
 from machineadm.controllers.runtime.store import Key
+from machineadm.controllers.stores.answers import beginning, why
 from machineadm.controllers.stores.port import (
     CONFIGURATIONS,
     LARGEST_REPORT,
@@ -30,6 +31,7 @@ from machineadm.redaction import Secret
 from machineadm.verification.release import LARGEST_DOCUMENT, RELEASE_FILE, Release
 
 # A name after RFC 6761 that no machine has, so that a probe reads nobody's configuration.
+_LONGEST_CALL: Final = 60.0
 _NOBODY: Final = "machineadm.probe.invalid"
 
 _AGAIN: Final = 10.0
@@ -240,8 +242,9 @@ class HttpStore:
         Raises:
             StoreError: The store refuses, or does not answer.
         """
-        # In total: a server that drips would hold a worker for as long as it likes.
-        timeout = aiohttp.ClientTimeout(total=seconds(self._spec.timeout))
+        # In total: a server that drips would hold a worker for as long as it likes. And a minute at most, whatever a
+        # store's author wants: the workers are everybody's.
+        timeout = aiohttp.ClientTimeout(total=min(seconds(self._spec.timeout), _LONGEST_CALL))
         headers = dict(self._headers)
         if data is not None:
             headers["Content-Type"] = "application/json"
@@ -263,11 +266,10 @@ class HttpStore:
                 # Never shown: it may quote what was sent.
                 # One more than is taken, so that too large can be told from just fitting.
                 most = LARGEST_REPORT + 1 if method == "GET" else _MOST_OF_AN_ANSWER
-                answer = await _read(response.content, most)
+                answer = await beginning(response.content, most)
                 tag = response.headers.get("ETag", "")
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            said = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
-            raise self._failed(said or type(error).__name__) from None
+            raise self._failed(why(error)) from None
         # Never the body: it may repeat the credentials that were sent.
         if status in (401, 403):
             message = (
@@ -304,11 +306,3 @@ def _release(data: bytes) -> Release:
 
 def _at(directory: str, path: Sequence[str]) -> str:
     return "/".join([directory.rstrip("/"), *path])
-
-
-async def _read(content: aiohttp.StreamReader, most: int) -> bytes:
-    """What an answer has, but for what is beyond a limit."""
-    data = bytearray()
-    while len(data) < most and (chunk := await content.read(most - len(data))):
-        data += chunk
-    return bytes(data)

@@ -34,7 +34,7 @@ from machineadm.controllers.runtime.store import Cached, Key, Store
 from machineadm.controllers.stores.aws import Identity
 from machineadm.controllers.stores.bucket import BucketStore
 from machineadm.controllers.stores.contract import ContractStore
-from machineadm.controllers.stores.gcs import GcsBucket, ServiceAccount, Tokens
+from machineadm.controllers.stores.gcs import GcsBucket, ServiceAccount, Tokens, is_googles
 from machineadm.controllers.stores.http import HttpStore, Served
 from machineadm.controllers.stores.kinds import Kinds
 from machineadm.controllers.stores.port import Opened, StoreError
@@ -266,6 +266,13 @@ class Stores:
         if given is not None and given.impersonate_service_account is not None:
             message = f"{kind} {name}: spec.credentials.impersonateServiceAccount is not in this release; use secret"
             raise StoreError("NotSupported", message)
+        own = given is None or given.secret is None
+        if own and spec.endpoint is not None and not is_googles(spec.endpoint):
+            message = (
+                f"{kind} {name}: the manager shows its own identity to *.googleapis.com over https alone;"
+                " with another spec.endpoint set spec.credentials.secret"
+            )
+            raise StoreError("StoreNotReady", message)
         if self._tokens is None:
             self._tokens = Tokens(self._connected(), now=self._now)
         try:
@@ -321,8 +328,10 @@ class Stores:
         if self._session is None:
             # Made at the first use: most management clusters have no store.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=64),
-                headers={"User-Agent": f"machineadm/{VERSION}"},
+                # A server that does not answer must not take them all: they are every store's.
+                connector=aiohttp.TCPConnector(limit=64, limit_per_host=16),
+                # Nothing here unpacks an answer.
+                headers={"User-Agent": f"machineadm/{VERSION}", "Accept-Encoding": "identity"},
                 auto_decompress=False,
                 # No cookie of one store goes to another.
                 cookie_jar=aiohttp.DummyCookieJar(),

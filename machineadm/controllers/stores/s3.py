@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from machineadm.api.infrastructure.v1alpha1.aws import S3BootstrapStoreSpec
+from machineadm.controllers.stores.answers import beginning, why
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.signing import LONGEST, Signer, encoded
 
@@ -37,6 +38,9 @@ class S3Bucket:
         signer: Signs.
         tls: None: what the system trusts.
         now: Seconds since 1970.
+
+    Raises:
+        StoreError: The endpoint cannot be used.
     """
 
     def __init__(
@@ -55,7 +59,13 @@ class S3Bucket:
         self._signer = signer
         self._tls = tls
         self._now = now
-        self._base = _base(spec, signer.region)
+        try:
+            self._base = _base(spec, signer.region)
+        except ValueError:
+            message = (
+                f"{self.named}: spec.endpoint takes no bucket before its host; set forcePathStyle"
+            )
+            raise StoreError("StoreNotReady", message) from None
 
     @property
     def named(self) -> str:
@@ -96,7 +106,11 @@ class S3Bucket:
         found = await self._call("GET", "", query=query, most=_LARGEST_LIST)
         if found is None:
             raise self._failed(f"there is no bucket {self._spec.bucket}")
-        return [unquote(one) for one in _KEY.findall(found[0].decode(errors="replace"))]
+        text = found[0].decode(errors="replace")
+        # Any other page has no keys either, and would be taken for a bucket where nothing is left.
+        if "<ListBucketResult" not in text or "</ListBucketResult>" not in text:
+            raise self._failed("what it lists cannot be read")
+        return [unquote(one) for one in _KEY.findall(text)]
 
     async def delete(self, path: str) -> None:
         """See `Bucket`."""
@@ -141,10 +155,9 @@ class S3Bucket:
                 ssl=True if self._tls is None else self._tls,
             ) as response:
                 status, tag = response.status, response.headers.get("ETag", "")
-                answer = await _read(response.content, most)
+                answer = await beginning(response.content, most)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            said = "no answer in time" if isinstance(error, asyncio.TimeoutError) else str(error)
-            raise self._failed(said or type(error).__name__) from None
+            raise self._failed(why(error)) from None
         # The word alone: an answer may quote what was sent.
         found = _CODE.search(answer[:_LARGEST_ANSWER]) if status >= 300 else None
         code = f" {found[1].decode()}" if found else ""
@@ -176,17 +189,15 @@ def _base(spec: S3BootstrapStoreSpec, region: str) -> str:
         below = spec.force_path_style or "." in bucket
         return f"https://{host}/{bucket}" if below else f"https://{bucket}.{host}"
     parts = urlsplit(spec.endpoint.rstrip("/"))
+    # A client leaves the default port out of Host, which is signed.
+    host = parts.netloc.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ":"))
     if spec.force_path_style:
-        return f"{parts.scheme}://{parts.netloc}{parts.path}/{bucket}"
-    return f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path}"
+        return f"{parts.scheme}://{host}{parts.path}/{bucket}"
+    found = f"{parts.scheme}://{bucket}.{host}{parts.path}"
+    # An address takes no name before it.
+    urlsplit(found)
+    return found
 
 
 def _utc(now: float) -> datetime:
     return datetime.fromtimestamp(now, timezone.utc)
-
-
-async def _read(content: aiohttp.StreamReader, most: int) -> bytes:
-    data = bytearray()
-    while len(data) < most and (chunk := await content.read(most - len(data))):
-        data += chunk
-    return bytes(data)
