@@ -108,6 +108,10 @@ def collect(machine: Machine, *, given: Sequence[Stream] = ()) -> Bundle:
         except MachineadmError as error:
             missing.append(f"{name}: {error.code} {error.message}")
             continue
+        # A bundle is for machines on which anything may be wrong.
+        except Exception as error:
+            missing.append(f"{name}: {type(error).__name__}")
+            continue
         if text:
             files[name] = text
         else:

@@ -73,6 +73,8 @@ waited() {
     exit 143
   fi
   child='' busy=''
+  # One that came since nobody has heeded.
+  [ -z "$stop" ] || exit 143
 }
 
 # URL FILE BLOCKS: one request, no redirect followed; sets status and next. URL and headers may be secret: they are no

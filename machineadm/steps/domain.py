@@ -12,12 +12,13 @@ from machineadm.api.v1alpha1.domain import DomainJoin
 from machineadm.config.concerns.domain import keytab_of
 from machineadm.config.machine_paths import KRB5, KRB5_CONF, SSSD
 from machineadm.errors import HostError, StepError
-from machineadm.host.effects import Effect, EnableUnit, RunProgram
+from machineadm.host.effects import Effect, EnableUnit, MakeDirectory, RunProgram
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Step, Work, digest_of
 from machineadm.redaction import Secret
 
 _UNIT: Final = "sssd.service"
+_SNIPPETS: Final = KRB5.rpartition("/")[0]
 _RESTART: Final = FollowUp(kind="restart", target=_UNIT)
 # A domain controller that does not answer is asked for 30 seconds by each of several protocols.
 _TIMEOUT: Final = 300.0
@@ -116,10 +117,13 @@ class JoinDomain(msgspec.Struct, frozen=True, kw_only=True):
             StepError: The machine is a member of another domain.
             HostError: The keytab cannot be read.
         """
+        # Here and not with the file that will be in it: what a file's own directory was made for goes with the file,
+        # and Kerberos fails altogether where krb5.conf names a directory that is not there.
+        makes = [MakeDirectory(path=_SNIPPETS)] if host.files.stat(_SNIPPETS) is None else []
         if member := self._member(host):
-            return Work(summary=f"it is {member} in {self.domain}")
+            return Work(effects=tuple(makes), summary=f"it is {member} in {self.domain}")
         run = RunProgram(title="adcli", argv=self._argv())
-        return Work(effects=(run,), summary=f"joins {self.domain}")
+        return Work(effects=(*makes, run), summary=f"joins {self.domain}")
 
     def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`.
@@ -127,7 +131,8 @@ class JoinDomain(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StepError: adcli is not there, or the domain refuses.
         """
-        if not work.effects:
+        perform([one for one in work.effects if isinstance(one, MakeDirectory)], host)
+        if not any(isinstance(one, RunProgram) for one in work.effects):
             return Outcome(change=work.change, message=work.summary)
         if host.commands is None:
             raise StepError("MA3402", f"{self.name}: no program can be run below another root")
@@ -318,7 +323,7 @@ class ConfigureDomain(msgspec.Struct, frozen=True, kw_only=True):
                 # Debian's krb5.conf includes no directory; Fedora's and its kin's have this very line.
                 PlannedFile(
                     path=KRB5_CONF,
-                    content=f"includedir {KRB5.rpartition('/')[0]}/\n".encode(),
+                    content=f"includedir {_SNIPPETS}/\n".encode(),
                     mode=None,
                     owner=None,
                     append=True,
@@ -343,7 +348,8 @@ def computer_accounts(keytab: bytes) -> tuple[tuple[str, str], ...]:
     while at + 4 <= len(keytab):
         size = int.from_bytes(keytab[at : at + 4], "big", signed=True)
         at += 4
-        if size > 0 and (name := _principal(keytab[at : at + size])):
+        whole = at + size <= len(keytab)
+        if size > 0 and whole and (name := _principal(keytab[at : at + size])):
             found[name] = None
         at += abs(size)
     return tuple(found)

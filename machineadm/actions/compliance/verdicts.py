@@ -131,9 +131,10 @@ def _file_of_flag(of: str, flag: str, must: str, value: str, machine: Machine) -
     else:
         plugins = document.get("plugins")
         found = ",".join(
-            str(one.get("name"))
+            name
             for one in (plugins if isinstance(plugins, list) else ())
-            if isinstance(one, dict)
+            # Nothing else is made a text: aliases of YAML would become gigabytes.
+            if isinstance(one, dict) and isinstance(name := one.get("name"), str)
         )
     return Answer("holds" if compared(found, must, value) else "fails", path, found or "nothing")
 

@@ -121,8 +121,10 @@ def compared(now: str, must: str, value: str) -> bool:
 def levels_of(policy: Any) -> str:
     """The levels of an audit policy's rules in their order, with `(in part)` behind that of a rule that is not about every request."""
     rules = policy.get("rules") if isinstance(policy, Mapping) else None
+    # Stages that are left out by the policy are left out by each of its rules.
+    partly = isinstance(policy, Mapping) and bool(policy.get("omitStages"))
     return ",".join(
-        f"{rule.get('level')}{' (in part)' if rule.keys() > {'level'} else ''}"
+        f"{rule.get('level')}{' (in part)' if partly or rule.keys() > {'level'} else ''}"
         for rule in (rules if isinstance(rules, list | tuple) else ())
         if isinstance(rule, Mapping)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,6 +15,7 @@ from machineadm.config.rules.model import Context, Rules, finding
 
 _OURS: Final = {
     "domain": "domain",
+    "domain-realm": "domain",
     "domain-ou": "organizationalUnit",
     "computer-name": "computerName",
     "host-keytab": "keytabPath",
@@ -28,6 +30,8 @@ _OURS: Final = {
 
 _SECRET: Final = ("one-time-password", "machine-password", "show-password")
 """Options whose value is a secret, or that print one."""
+
+_NAME: Final = re.compile(r"[a-z][a-z-]*")
 
 
 def keytab_of(join: DomainJoin) -> str:
@@ -71,14 +75,19 @@ def _it_is_adcli_that_joins(join: DomainJoin, _context: Context) -> Iterator[Fin
 def _options_are_others(join: DomainJoin, _context: Context) -> Iterator[Finding]:
     for name in join.options:
         path = child("options", name)
-        if name in _OURS:
-            yield finding("MA1320", path, f"--{name} is what {_OURS[name]} is for")
-        elif name in _SECRET:
+        # adcli takes the beginning of an option for the whole (getopt_long(3)), and `name=value` for both.
+        ours = next((one for one in _OURS if one.startswith(name)), "")
+        secret = next((one for one in _SECRET if one.startswith(name)), "")
+        if not _NAME.fullmatch(name):
             yield finding(
-                "MA1323", path, f"--{name} would show a secret: all users can read a command line"
+                "MA1323", path, "a name has small letters and dashes, and none of these in front"
             )
-        elif name.startswith("-"):
-            yield finding("MA1323", path, "a name has no leading dashes")
+        elif secret:
+            yield finding(
+                "MA1323", path, f"--{secret} would show a secret: all users can read a command line"
+            )
+        elif ours:
+            yield finding("MA1320", path, f"--{ours} is what {_OURS[ours]} is for")
 
 
 RULES: Final[Rules] = {

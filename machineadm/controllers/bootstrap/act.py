@@ -362,6 +362,8 @@ class Actor:
             stored, forget = await self._upkeep_stored(bootstrap, machine)
             fresh, renew = await self._upkeep_reference(facts, machine, cluster)
             said |= fresh | stored
+            # Nothing is due, and the store could be used: what was wrong with it once is over.
+            said.setdefault("StoreSynced", Said(status="True", reason="Synced"))
             times = [one for one in (again, forget, renew) if one is not None]
             again = min(times, default=None)
         return Done(outcome=Outcome(said=said), again_after=again)

@@ -120,10 +120,8 @@ class BucketStore:
             location = self._bucket.location(path)
             return Reporting(plugin=InfrastructurePlugin(name=given.plugin.name, location=location))
         wanted = seconds(given.presigned_url.expiry) if given.presigned_url else _DEFAULT
-        lasts = self._lasts(wanted, now)
-        return Reporting(
-            url=self._bucket.signed("PUT", path, now, int(lasts)), ca_bundle=self._spec.ca_bundle
-        )
+        url = self._bucket.signed("PUT", path, now, self._long_enough(wanted, now))
+        return Reporting(url=url, ca_bundle=self._spec.ca_bundle)
 
     async def report(self, key: Key, known: str) -> tuple[bytes, str] | None:
         """See the port.
@@ -166,14 +164,7 @@ class BucketStore:
         plugin = self._spec.fetch.plugin if self._spec.fetch is not None else None
         if plugin is not None:
             return referred(sha256, plugin=plugin, location=self._bucket.location(path))
-        lasts = self._lasts(self._wanted, now)
-        if lasts < min(SHORTEST, self._wanted):
-            message = (
-                f"{self._bucket.named}: the manager's credentials end in {int(lasts)} s, and with them what they sign;"
-                " use some that live longer"
-            )
-            raise StoreError("URLExpiresTooSoon", message, again_after=_AGAIN)
-        url = self._bucket.signed("GET", path, now, int(lasts))
+        url = self._bucket.signed("GET", path, now, self._long_enough(self._wanted, now))
         return referred(sha256, url=url, ca_bundle=self._spec.ca_bundle)
 
     @property
@@ -181,6 +172,21 @@ class BucketStore:
         fetch = self._spec.fetch
         signed = fetch.presigned_url if fetch is not None else None
         return seconds(signed.expiry) if signed is not None else _DEFAULT
+
+    def _long_enough(self, wanted: float, now: float) -> int:
+        """Seconds for which a URL is signed.
+
+        Raises:
+            StoreError: The credentials end too soon for one.
+        """
+        lasts = self._lasts(wanted, now)
+        if lasts < min(SHORTEST, wanted):
+            message = (
+                f"{self._bucket.named}: the manager's credentials end in {int(lasts)} s, and with them what they sign;"
+                " use some that live longer"
+            )
+            raise StoreError("URLExpiresTooSoon", message, again_after=_AGAIN)
+        return int(lasts)
 
     def _lasts(self, wanted: float, now: float) -> float:
         until = self._bucket.until

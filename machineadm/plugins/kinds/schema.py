@@ -136,9 +136,12 @@ def _is_quick(pattern: str, value: str) -> bool:
     short text, none of a group, cannot.
     """
     repetitions = len(re.findall(r"[*+{]", pattern))
+    # What may be there or not is tried both ways. The `?` of a group that is not kept is another.
+    choices = pattern.replace("(?:", "(").count("?")
     return (
         len(value) <= _LONGEST_MATCHED
         and repetitions <= 3
+        and choices <= 4
         and not re.search(r"\)[*+{]|\\[0-9]|\(\?[^:]", pattern)
     )
 

@@ -12,6 +12,7 @@ import yaml
 from machineadm.actions.compliance import Catalogue, Control, audit, catalogue
 from machineadm.cli.check.compliance import show
 from machineadm.cli.main import main
+from machineadm.config.catalogues import levels_of
 from machineadm.errors import MachineadmError
 from tests.fakes.host import FakeHost, offline_host
 
@@ -487,3 +488,45 @@ def test_the_catalogue_names_its_edition_its_source_and_no_control_twice(
     for one in book.controls:
         assert one.title.strip()
         assert one.test or one.part == "people" or not one.scored
+
+
+@pytest.mark.parametrize("book", [CIS, STIG], ids=["cis", "stig"])
+@pytest.mark.parametrize(
+    ("flag", "path", "content"),
+    [
+        ("encryption-provider-config", "/etc/e.yaml", "resources: 5\n"),
+        ("encryption-provider-config", "/etc/e.yaml", "resources: [{providers: 7}]\n"),
+        ("encryption-provider-config", "/etc/e.yaml", "- a list\n"),
+        ("authorization-config", "/etc/a.yaml", "authorizers: 5\n"),
+        ("audit-policy-file", "/etc/p.yaml", "rules: 5\n"),
+        ("audit-policy-file", "/etc/p\0.yaml", ""),
+        ("admission-control-config-file", "/etc/c.yaml", "plugins: [{name: [a, b]}]\n"),
+    ],
+)
+def test_a_file_of_another_form_ends_no_audit(
+    book: Catalogue, flag: str, path: str, content: str
+) -> None:
+    node = Node()
+    node.flags["apiServer"][flag] = path
+    node.write()
+    if content:
+        node.host.put(path, content)
+
+    assert len(audit(book, node.host, {})) == len(book.controls)
+
+
+@pytest.mark.parametrize(
+    ("policy", "levels"),
+    [
+        ({"rules": [{"level": "RequestResponse"}]}, "RequestResponse"),
+        ({"rules": [{"level": "Metadata", "verbs": ["get"]}]}, "Metadata (in part)"),
+        (
+            {"omitStages": ["ResponseComplete"], "rules": [{"level": "RequestResponse"}]},
+            "RequestResponse (in part)",
+        ),
+        ({"omitStages": [], "rules": [{"level": "None"}]}, "None"),
+        ("not a policy", ""),
+    ],
+)
+def test_what_a_policy_leaves_out_is_left_out_of_each_rule(policy: Any, levels: str) -> None:
+    assert levels_of(policy) == levels

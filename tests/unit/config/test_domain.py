@@ -22,6 +22,11 @@ CASES = [
     Case("samba is not built", joining(membershipSoftware="samba"), [("MA1401", f"spec.{J}.membershipSoftware")], joining(membershipSoftware="adcli")),
     Case("an option is not what a field is for", joining(options={"domain-ou": "OU=a", "host-keytab": "/a"}),
          [("MA1320", f"spec.{J}.options.domain-ou"), ("MA1320", f"spec.{J}.options.host-keytab")], joining(options={"os-name": "Debian"})),
+    Case("the beginning of an option is the option", joining(options={"show-pass": "", "one-time": "a", "domain-o": "x", "domain-realm": "Y"}),
+         [("MA1323", f"spec.{J}.options.show-pass"), ("MA1323", f"spec.{J}.options.one-time"), ("MA1320", f"spec.{J}.options.domain-o"),
+          ("MA1320", f"spec.{J}.options.domain-realm")], joining(options={"os-version": "12"})),
+    Case("an option is a name", joining(options={"machine-password=abc": "", "-v": "", "Os-Name": "x"}),
+         [("MA1323", f'spec.{J}.options["machine-password=abc"]'), ("MA1323", f'spec.{J}.options["-v"]'), ("MA1323", f"spec.{J}.options.Os-Name")], joining()),
     Case("an option shows no secret", joining(options={"one-time-password": "a", "show-password": ""}),
          [("MA1323", f"spec.{J}.options.one-time-password"), ("MA1323", f"spec.{J}.options.show-password")], joining(options={"verbose": ""})),
 ]  # fmt: skip

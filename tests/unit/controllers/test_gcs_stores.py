@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from yarl import URL
 
 from machineadm.controllers.runtime.serving import served
-from machineadm.controllers.stores.gcs import Tokens
+from machineadm.controllers.stores.gcs import ServiceAccount, Tokens, is_googles
 from machineadm.controllers.stores.port import StoreError
 from tests.controllers_world import World, configuration_in, world
 from tests.fakes.apiserver import Object
@@ -217,6 +217,63 @@ async def asked(method: str, url: str, data: bytes | None = None) -> tuple[int, 
         session.request(method, URL(url, encoded=True), data=body) as answer,
     ):
         return answer.status, await answer.read()
+
+
+def test_who_names_another_s_account_with_a_key_of_their_own_gets_nothing_of_it() -> None:
+    async def whole() -> None:
+        theirs = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        asked: list[str] = []
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            asked.append(request.path)
+            # In two pieces, as a network gives it.
+            reply = web.StreamResponse()
+            await reply.prepare(request)
+            text = json.dumps({"access_token": f"t{len(asked)}", "expires_in": 3600}).encode()
+            for piece in (text[:5], text[5:]):
+                await reply.write(piece)
+                await asyncio.sleep(0.01)
+            return reply
+
+        app = web.Application()
+        app.router.add_post("/token", answer)
+        async with served(app, ("127.0.0.1", 0), None) as port, aiohttp.ClientSession() as session:
+            file = {"client_email": EMAIL, "token_uri": f"http://127.0.0.1:{port}/token"}
+            victim, other = (
+                ServiceAccount(json.dumps(file | {"private_key": key}).encode())
+                for key in (pem(), theirs.decode())
+            )
+            tokens = Tokens(session, now=lambda: 1000.0)
+            assert [await tokens.token(one) for one in (victim, victim, other)] == [
+                "t1",
+                "t1",
+                "t2",
+            ]
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "googles"),
+    [
+        ("https://storage.googleapis.com", True),
+        ("https://storage.googleapis.com:443", True),
+        ("https://storage.europe-west3.rep.googleapis.com", True),
+        ("http://storage.googleapis.com", False),
+        ("https://storage.googleapis.com.evil.example", False),
+        ("https://evilgoogleapis.com", False),
+        ("https://storage.googleapis.com@evil.example", False),
+        ("https://storage.googleapis.com:8443", False),
+        ("https://evil.example/storage.googleapis.com", False),
+        ("https://[::1", False),
+    ],
+)
+def test_the_manager_s_own_token_goes_to_google_alone(endpoint: str, *, googles: bool) -> None:
+    assert is_googles(endpoint) is googles
 
 
 def test_a_configuration_is_stored_fetched_by_its_url_alone_reported_on_and_removed() -> None:

@@ -10,6 +10,7 @@ import pytest
 from machineadm.api.v1alpha1.domain import DomainCredentials, DomainJoin
 from machineadm.config.defaulting import realise
 from machineadm.errors import StepError
+from machineadm.host.effects import MakeDirectory
 from machineadm.host.facts import Facts
 from machineadm.plan.model import Plan
 from machineadm.planner import plan
@@ -230,6 +231,28 @@ def test_every_damaged_keytab_is_read_to_an_end() -> None:
         computer_accounts(damaged)
     hole = (-8).to_bytes(4, "big", signed=True) + bytes(8)
     assert computer_accounts(whole[:2] + hole + whole[2:]) == (("WORKER$", "CORP.EXAMPLE.COM"),)
+
+
+def test_a_key_that_is_cut_off_makes_no_member() -> None:
+    (size,) = (int.from_bytes(keytab(ACCOUNT[1])[2:6], "big"),)
+    whole = keytab(ACCOUNT[1])
+
+    assert computer_accounts(whole) != ()
+    assert computer_accounts(whole[:2] + (size + 100).to_bytes(4, "big") + whole[6:]) == ()
+
+
+def test_the_directory_that_krb5_conf_names_is_nobodys_file_s_own() -> None:
+    # What was made for a file goes with it, and Kerberos fails where krb5.conf names a directory that is not there.
+    host = domain()
+
+    assert run(host)
+
+    join, files = plan_domain(JOIN)[:2]
+    assert join.check(host).effects == ()
+    host.files.nodes.pop("/etc/krb5.conf.d/90-machineadm.conf")
+    host.files.nodes.pop("/etc/krb5.conf.d")
+    assert [type(one) for one in join.check(host).effects] == [MakeDirectory]
+    assert [one.name for one in (join, files)] == ["domain/join", "domain/files"]
 
 
 def test_sssd_that_does_not_stay_up_is_a_failure() -> None:
