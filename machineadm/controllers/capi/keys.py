@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +10,7 @@ import msgspec
 
 from machineadm.controllers.capi.tokens import KEY_SIZE
 from machineadm.controllers.runtime.client import Client
+from machineadm.controllers.runtime.recent import Recent
 from machineadm.controllers.runtime.resources import SECRETS
 from machineadm.controllers.runtime.store import Key
 
@@ -40,7 +40,7 @@ class Keys:
     def __init__(self, client: Client, *, clock: Callable[[], float]) -> None:
         self._client = client
         self._clock = clock
-        self._known: OrderedDict[Key, tuple[bytes | None, float]] = OrderedDict()
+        self._known = Recent[Key, tuple[bytes | None, float]](_MOST)
 
     async def of(self, cluster: Key) -> bytes | None:
         """The key of a cluster; None where it has none that can be used.
@@ -53,15 +53,12 @@ class Keys:
         """
         # None is remembered as well, or names that are not there would cost a request each.
         # Not locked: two questions at once cost two calls, and both answers are the same.
-        key, until = self._known.get(cluster, (None, 0.0))
+        key, until = self._known.get(cluster) or (None, 0.0)
         if self._clock() < until:
             return key
         namespace, name = cluster
         key = _key(await self._client.get(SECRETS, namespace, key_secret(name)))
-        self._known[cluster] = (key, self._clock() + _FRESH)
-        self._known.move_to_end(cluster)
-        while len(self._known) > _MOST:
-            self._known.popitem(last=False)
+        self._known.put(cluster, (key, self._clock() + _FRESH))
         return key
 
 

@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import logging
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -30,6 +29,7 @@ from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.events import About, Event, Events
 from machineadm.controllers.runtime.logs import about
 from machineadm.controllers.runtime.queue import Queue
+from machineadm.controllers.runtime.recent import Recent
 from machineadm.controllers.runtime.requests import TooLargeError, body_of, key_of
 from machineadm.controllers.runtime.resources import MACHINE_BOOTSTRAPS
 from machineadm.controllers.runtime.store import Key, Store
@@ -103,7 +103,7 @@ class Intake:
         # must be shown at once.
         self._queue = Queue(interval=0.0)
         self._held: dict[Key, _Held] = {}
-        self._last: OrderedDict[str, Told] = OrderedDict()
+        self._last = Recent[str, Told](_KNOWN)
         """By uid, the newest report of a machine: an older one that comes late is left out."""
         self._allowance = Allowance[Key](EACH_MINUTE, 60.0, known=_KNOWN, clock=clock)
         self._reading = 0
@@ -204,10 +204,7 @@ class Intake:
         last = self._last.get(one.uid)
         if last is not None and is_older(told, last):
             return 204, "stale", ""
-        self._last[one.uid] = told
-        self._last.move_to_end(one.uid)
-        while len(self._last) > _KNOWN:
-            self._last.popitem(last=False)
+        self._last.put(one.uid, told)
         held = self._held.get(key)
         # Also while an older one is held: the newest is what must be written in the end.
         if held is None and not is_news(one, told):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from machineadm.controllers.runtime.recent import Recent
 
 Who = TypeVar("Who", bound=Hashable)
 
@@ -25,20 +26,17 @@ class Allowance(Generic[Who]):
     ) -> None:
         self._burst = float(burst)
         self._rate = burst / period
-        self._most = known
         self._clock = clock
-        self._left: OrderedDict[Who, tuple[float, float]] = OrderedDict()
+        self._left = Recent[Who, tuple[float, float]](known)
 
     def allows(self, who: Who) -> bool:
         """Whether one more is allowed now; it counts then."""
         now = self._clock()
         # Whoever is new has the whole burst: a controller that was restarted must not refuse
         # machines that did nothing wrong.
-        left, at = self._left.pop(who, (self._burst, now))
+        left, at = self._left.get(who) or (self._burst, now)
         left = min(self._burst, left + (now - at) * self._rate)
         allowed = left >= 1.0
-        # Put in anew, so that the first of all is who did nothing for longest.
-        self._left[who] = (left - 1.0 if allowed else left, now)
-        while len(self._left) > self._most:
-            self._left.popitem(last=False)
+        # Also where it is not allowed: who is forgotten first is who asked nothing for longest.
+        self._left.put(who, (left - 1.0 if allowed else left, now))
         return allowed

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -19,6 +18,7 @@ import msgspec
 from machineadm.controllers.runtime.allowance import Allowance
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.metrics import Metrics
+from machineadm.controllers.runtime.recent import Recent
 from machineadm.controllers.runtime.resources import EVENTS, Resource
 
 BURST: Final = 25
@@ -98,7 +98,7 @@ class Events:
         # Sent by one task, one after the other: Events share the rate limit with the work, and must
         # not take more than one of its calls at a time.
         self._queue: asyncio.Queue[tuple[About, Event]] = asyncio.Queue(_WAITING)
-        self._known: OrderedDict[tuple[About, Event], _Known] = OrderedDict()
+        self._known = Recent[tuple[About, Event], _Known](_KNOWN)
         self._allowance = Allowance[About](BURST, PERIOD, known=_KNOWN, clock=clock)
 
     def tell(self, about: About, event: Event) -> None:
@@ -137,7 +137,8 @@ class Events:
     async def _send(self, about: About, event: Event) -> None:
         # Taken out and put in again only after the call: one that failed is forgotten, and the next
         # Event begins a new object.
-        known = self._known.pop((about, event), None)
+        known = self._known.get((about, event))
+        self._known.forget((about, event))
         now = self._clock()
         # events.k8s.io/v1: what is said again raises the count of a series and is no new object.
         if known is not None and now - known.at < SERIES:
@@ -156,9 +157,7 @@ class Events:
             # Room for the suffix: a name has 253 characters at most.
             known = _Known(name=f"{about.name[:230]}.{os.urandom(8).hex()}", at=now)
             await self._client.create(EVENTS, about.namespace, self._body(about, event, known.name))
-        self._known[about, event] = known
-        while len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
+        self._known.put((about, event), known)
 
     def _body(self, about: About, event: Event, name: str) -> dict[str, Any]:
         regarding = {

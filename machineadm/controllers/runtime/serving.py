@@ -7,7 +7,6 @@ import hashlib
 import logging
 import ssl
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from aiohttp import web
 from machineadm.controllers.runtime.client import ApiError, Client
 from machineadm.controllers.runtime.kubeconfig import load_pair
 from machineadm.controllers.runtime.metrics import Metrics
+from machineadm.controllers.runtime.recent import Recent
 from machineadm.controllers.runtime.resources import ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
 
 _LOG = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class Guard:
     def __init__(self, client: Client, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._said: OrderedDict[bytes, tuple[int, float]] = OrderedDict()
+        self._said = Recent[bytes, tuple[int, float]](_REMEMBERED)
 
     async def refusal(self, authorization: str, path: str) -> int:
         """Ask whether somebody may get a path.
@@ -180,7 +180,7 @@ class Guard:
         token = token.strip()
         # By its digest: a token that is let in must not stand in memory for longer than the question.
         key = hashlib.sha256(f"{path}\n{token}".encode()).digest()
-        said, until = self._said.get(key, (0, 0.0))
+        said, until = self._said.get(key) or (0, 0.0)
         if self._clock() < until:
             return said
         try:
@@ -189,10 +189,7 @@ class Guard:
             # Neither yes nor no, and not remembered: an API server that is away must not lock
             # Prometheus out for a minute longer.
             return 503
-        self._said[key] = (said, self._clock() + _REMEMBERED_FOR)
-        self._said.move_to_end(key)
-        while len(self._said) > _REMEMBERED:
-            self._said.popitem(last=False)
+        self._said.put(key, (said, self._clock() + _REMEMBERED_FOR))
         return said
 
     async def _asked(self, token: str, path: str) -> int:

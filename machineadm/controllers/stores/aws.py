@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,6 +21,7 @@ import msgspec
 
 from machineadm.api.infrastructure.v1alpha1.aws import AwsCredentials
 from machineadm.controllers.capi.types import time_of
+from machineadm.controllers.runtime.recent import Recent
 from machineadm.controllers.stores.answers import beginning
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.signing import Credentials, Signer, encoded
@@ -63,7 +63,7 @@ class Identity:
         self._session = session
         self._now = now
         self._environment = environment
-        self._known: OrderedDict[tuple[object, ...], Credentials] = OrderedDict()
+        self._known = Recent[tuple[object, ...], Credentials](_MOST)
 
     async def credentials(
         self, given: AwsCredentials | None, values: Mapping[str, str], region: str
@@ -88,9 +88,7 @@ class Identity:
                 found = await self._assumed(found, role, outside, region)
             # Keys that do not end cost nothing to find again, and are not kept beyond their Secret.
             if found.until is not None:
-                self._known[kept] = found
-                while len(self._known) > _MOST:
-                    self._known.popitem(last=False)
+                self._known.put(kept, found)
         return found
 
     async def _own(self, region: str) -> Credentials:

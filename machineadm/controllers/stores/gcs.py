@@ -10,7 +10,6 @@ import base64
 import hashlib
 import io
 import ssl
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -20,6 +19,7 @@ import aiohttp
 import msgspec
 
 from machineadm.api.infrastructure.v1alpha1.gcs import GCSBootstrapStoreSpec
+from machineadm.controllers.runtime.recent import Recent
 from machineadm.controllers.stores.answers import beginning, why
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.signing import LONGEST, encoded
@@ -171,7 +171,7 @@ class Tokens:
         self._session = session
         self._now = now
         self._metadata = metadata
-        self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._known = Recent[str, tuple[str, float]](_MOST)
 
     async def token(self, account: ServiceAccount | None) -> str:
         """Get a token.
@@ -185,7 +185,7 @@ class Tokens:
         # By the whole file: name and address are public, and whoever gives another's with a key of their own must
         # not get the other's token.
         whose = "" if account is None else account.digest
-        token, until = self._known.get(whose, ("", 0.0))
+        token, until = self._known.get(whose) or ("", 0.0)
         if self._now() < until - _MARGIN:
             return token
         if account is None:
@@ -195,9 +195,7 @@ class Tokens:
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
             answer = await self._asked("POST", account.tokens, kind, data.encode())
         found = _token(answer)
-        self._known[whose] = found.access_token, self._now() + found.expires_in
-        while len(self._known) > _MOST:
-            self._known.popitem(last=False)
+        self._known.put(whose, (found.access_token, self._now() + found.expires_in))
         return found.access_token
 
     async def _asked(

@@ -7,7 +7,6 @@ import hashlib
 import os
 import ssl
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -22,6 +21,7 @@ from machineadm.api.meta import KeyReference
 from machineadm.controllers.capi.types import Condition, Metadata
 from machineadm.controllers.runtime.client import Client
 from machineadm.controllers.runtime.kubeconfig import load_pair
+from machineadm.controllers.runtime.recent import Recent
 from machineadm.controllers.runtime.resources import (
     GCS_STORES,
     HTTP_STORES,
@@ -135,14 +135,14 @@ class Stores:
         self._now = now
         self._identity: Identity | None = None
         self._tokens: Tokens | None = None
-        self._accounts: OrderedDict[bytes, ServiceAccount] = OrderedDict()
+        self._accounts = Recent[bytes, ServiceAccount](_MOST)
         self._client = client
         self._clock = clock
         self.kinds = Kinds(client, namespace=namespace)
         """Stores of kinds that others bring along."""
         self._session: aiohttp.ClientSession | None = None
-        self._agents: OrderedDict[tuple[str, str, str], tuple[Served, float]] = OrderedDict()
-        self._secrets: OrderedDict[Key, tuple[dict[str, str] | None, float]] = OrderedDict()
+        self._agents = Recent[tuple[str, str, str], tuple[Served, float]](_MOST)
+        self._secrets = Recent[Key, tuple[dict[str, str] | None, float]](_MOST)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -194,10 +194,7 @@ class Stores:
         known, until = self._agents.get((namespace, name, version)) or (None, 0.0)
         if known is None or self._clock() >= until:
             known = await store.agent(version)
-            self._agents[(namespace, name, version)] = (known, self._clock() + _FRESH)
-            self._agents.move_to_end((namespace, name, version))
-            while len(self._agents) > _MOST:
-                self._agents.popitem(last=False)
+            self._agents.put((namespace, name, version), (known, self._clock() + _FRESH))
         return known
 
     async def _http(self, namespace: str, name: str) -> HttpStore:
@@ -298,9 +295,8 @@ class Stores:
         digest = hashlib.sha256(data).digest()
         found = self._accounts.get(digest)
         if found is None:
-            found = self._accounts[digest] = ServiceAccount(data)
-            while len(self._accounts) > _MOST:
-                self._accounts.popitem(last=False)
+            found = ServiceAccount(data)
+            self._accounts.put(digest, found)
         return found
 
     def _there(self, kind: str, namespace: str, name: str) -> StoreObject:
@@ -320,7 +316,7 @@ class Stores:
         values: dict[tuple[str, str], str] = {}
         for reference in () if answer is None else answer.references():
             # Whoever renews a location writes the Secret first, and its status after that.
-            self._secrets.pop((namespace, reference.name), None)
+            self._secrets.forget((namespace, reference.name))
             values[(reference.name, reference.key)] = await self._text(namespace, reference)
         return ContractStore(self._client, there, answer=answer, values=values)
 
@@ -411,15 +407,12 @@ class Stores:
         """The values of a Secret, a minute's worth at a time; that there is none is never remembered."""
         # That there is none is asked again each time: whoever creates the Secret must not wait a
         # minute for it to count.
-        values, until = self._secrets.get(key, (None, 0.0))
+        values, until = self._secrets.get(key) or (None, 0.0)
         if values is not None and self._clock() < until:
             return values
         data = await self._client.get(SECRETS, *key)
         values = None if data is None else msgspec.json.decode(data, type=_Secret).data
-        self._secrets[key] = (values, self._clock() + _FRESH)
-        self._secrets.move_to_end(key)
-        while len(self._secrets) > _MOST:
-            self._secrets.popitem(last=False)
+        self._secrets.put(key, (values, self._clock() + _FRESH))
         return values
 
 
