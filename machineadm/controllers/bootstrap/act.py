@@ -571,8 +571,7 @@ class Actor:
         try:
             store = await self.stores.opened(bootstrap.namespace, *found, of=bootstrap.name)
         except StoreError as error:
-            message = f"{path}: {error.message}"
-            raise StoreError(error.reason, message, again_after=error.again_after) from None
+            raise error.at(path) from None
         # One reading of the clock for token and expiry, or the annotation would promise more than
         # the token holds.
         now = self._now().timestamp()

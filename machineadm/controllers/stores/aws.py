@@ -22,7 +22,7 @@ import msgspec
 from machineadm.api.infrastructure.v1alpha1.aws import AwsCredentials
 from machineadm.controllers.capi.types import time_of
 from machineadm.controllers.runtime.recent import Recent
-from machineadm.controllers.stores.answers import beginning
+from machineadm.controllers.stores.answers import UnansweredError, ask
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.signing import Credentials, Signer, encoded
 
@@ -169,23 +169,22 @@ class Identity:
     ) -> str:
         where = urlsplit(url).hostname
         try:
-            async with self._session.request(
+            answer = await ask(
+                self._session,
                 method,
                 url,
-                data=data,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
-                allow_redirects=False,
-            ) as response:
-                answer = await beginning(response.content, _LARGEST)
-                status = response.status
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
+                timeout=_TIMEOUT,
+                most=_LARGEST,
+                data=data,
+            )
+        except UnansweredError:
             raise _failed(f"{where} does not answer") from None
-        if status != 200:
-            found = re.search(rb"<Code>([A-Za-z.]{1,64})</Code>", answer)
+        if answer.status != 200:
+            found = re.search(rb"<Code>([A-Za-z.]{1,64})</Code>", answer.data)
             code = f" {found[1].decode()}" if found else ""
-            raise _failed(f"{where} answers with HTTP {status}{code}")
-        text = answer.decode(errors="replace").strip()
+            raise _failed(f"{where} answers with HTTP {answer.status}{code}")
+        text = answer.data.decode(errors="replace").strip()
         # One line of it becomes a header, where a second would be another one.
         if not text.replace("\n", "").replace("\r", "").isprintable():
             raise _failed(f"{where} answers with something else")

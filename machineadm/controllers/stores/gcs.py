@@ -5,10 +5,8 @@ Written from cloud.google.com: "V4 signing process with your own program", "Usin
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
-import io
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -17,10 +15,11 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from machineadm.api.infrastructure.v1alpha1.gcs import GCSBootstrapStoreSpec
 from machineadm.controllers.runtime.recent import Recent
-from machineadm.controllers.stores.answers import beginning, why
+from machineadm.controllers.stores.answers import UnansweredError, ask
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.signing import LONGEST, encoded
 
@@ -206,21 +205,20 @@ class Tokens:
         except ValueError:
             raise _failed("token_uri of the service account's file is not a URL") from None
         try:
-            async with self._session.request(
+            answer = await ask(
+                self._session,
                 method,
                 url,
-                data=data,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
-                allow_redirects=False,
-            ) as response:
-                answer = await beginning(response.content, _LARGEST_ANSWER)
-                status = response.status
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
+                timeout=_TIMEOUT,
+                most=_LARGEST_ANSWER,
+                data=data,
+            )
+        except UnansweredError:
             raise _failed(f"{where} does not answer") from None
-        if status != 200:
-            raise _failed(f"{where} answers with HTTP {status}")
-        return answer
+        if answer.status != 200:
+            raise _failed(f"{where} answers with HTTP {answer.status}")
+        return answer.data
 
 
 class GcsBucket:
@@ -348,26 +346,23 @@ class GcsBucket:
         Raises:
             StoreError: The store refuses, or does not answer.
         """
-        from yarl import URL
-
         sent = {"Authorization": f"Bearer {self._token}", **headers}
         if self._spec.project is not None:
             sent["X-Goog-User-Project"] = self._spec.project
         try:
-            async with self._session.request(
+            status, answer, tag = await ask(
+                self._session,
                 method,
                 # As it is: aiohttp would decode what is encoded without need.
                 URL(f"{url}?{encoded(query)}" if query else url, encoded=True),
-                data=None if data is None else io.BytesIO(data),
                 headers=sent,
-                timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
-                allow_redirects=False,
-                ssl=True if self._tls is None else self._tls,
-            ) as response:
-                status, tag = response.status, response.headers.get("ETag", "")
-                answer = await beginning(response.content, most)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise self._refused(why(error)) from None
+                timeout=_TIMEOUT,
+                most=most,
+                data=data,
+                tls=self._tls,
+            )
+        except UnansweredError as error:
+            raise self._refused(str(error)) from None
         if status in (401, 403):
             message = (
                 f"{self.named} refuses the manager's credentials (HTTP {status}): they need"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -17,7 +15,7 @@ from machineadm.api.infrastructure.v1alpha1.store import StoreRetention
 from machineadm.api.v1alpha1.reference import ConfigurationReference
 from machineadm.api.v1alpha1.reporting import InfrastructurePlugin, Reporting
 from machineadm.controllers.runtime.store import Key
-from machineadm.controllers.stores.answers import beginning, why
+from machineadm.controllers.stores.answers import UnansweredError, ask
 from machineadm.controllers.stores.port import (
     CONFIGURATIONS,
     LARGEST_REPORT,
@@ -242,34 +240,27 @@ class HttpStore:
         Raises:
             StoreError: The store refuses, or does not answer.
         """
-        # In total: a server that drips would hold a worker for as long as it likes. And a minute at most, whatever a
-        # store's author wants: the workers are everybody's.
-        timeout = aiohttp.ClientTimeout(total=min(seconds(self._spec.timeout), _LONGEST_CALL))
+        # A minute at most, whatever a store's author wants: the workers are everybody's.
+        timeout = min(seconds(self._spec.timeout), _LONGEST_CALL)
         headers = dict(self._headers)
         if data is not None:
             headers["Content-Type"] = "application/json"
         if known:
             headers["If-None-Match"] = known
         try:
-            async with self._session.request(
+            status, answer, tag = await ask(
+                self._session,
                 method,
                 _at(at or self._spec.url, path),
-                # In pieces: 4 MiB at once would hold up all else.
-                data=None if data is None else io.BytesIO(data),
                 headers=headers,
                 timeout=timeout,
-                # It would carry a configuration and credentials to wherever it leads.
-                allow_redirects=False,
-                ssl=True if self._tls is None else self._tls,
-            ) as response:
-                status = response.status
-                # Never shown: it may quote what was sent.
                 # One more than is taken, so that too large can be told from just fitting.
-                most = LARGEST_REPORT + 1 if method == "GET" else _MOST_OF_AN_ANSWER
-                answer = await beginning(response.content, most)
-                tag = response.headers.get("ETag", "")
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise self._failed(why(error)) from None
+                most=LARGEST_REPORT + 1 if method == "GET" else _MOST_OF_AN_ANSWER,
+                data=data,
+                tls=self._tls,
+            )
+        except UnansweredError as error:
+            raise self._failed(str(error)) from None
         # Never the body: it may repeat the credentials that were sent.
         if status in (401, 403):
             message = (

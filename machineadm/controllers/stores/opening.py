@@ -243,8 +243,7 @@ class Stores:
         try:
             who = await self._identity.credentials(spec.credentials, values, region)
         except StoreError as error:
-            message = f"{kind} {name}: {error.message}"
-            raise StoreError(error.reason, message, again_after=error.again_after) from None
+            raise error.at(f"{kind} {name}") from None
         bucket = S3Bucket(
             self._connected(),
             spec,
@@ -278,8 +277,7 @@ class Stores:
                 account = self._account(await self._value(namespace, given.secret))
             token = await self._tokens.token(account)
         except StoreError as error:
-            message = f"{kind} {name}: {error.message}"
-            raise StoreError(error.reason, message, again_after=error.again_after) from None
+            raise error.at(f"{kind} {name}") from None
         bucket = GcsBucket(
             self._connected(),
             spec,

@@ -129,6 +129,10 @@ class StoreError(Exception):
         self.message = message
         self.again_after = again_after
 
+    def at(self, place: str) -> StoreError:
+        """The same error, with where it is about in front of its message."""
+        return StoreError(self.reason, f"{place}: {self.message}", again_after=self.again_after)
+
 
 class Opened(Protocol):
     """A store that can be used."""

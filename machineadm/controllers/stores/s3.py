@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import re
 import ssl
 from collections.abc import Callable, Mapping
@@ -15,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from machineadm.api.infrastructure.v1alpha1.aws import S3BootstrapStoreSpec
-from machineadm.controllers.stores.answers import beginning, why
+from machineadm.controllers.stores.answers import UnansweredError, ask
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.signing import LONGEST, Signer, encoded
 
@@ -144,20 +142,19 @@ class S3Bucket:
             method, url, data, _utc(self._now()), query=query, headers=headers
         )
         try:
-            async with self._session.request(
+            status, answer, tag = await ask(
+                self._session,
                 method,
                 # As it was signed, and not as aiohttp would encode it.
                 URL(f"{url}?{encoded(query)}" if query else url, encoded=True),
-                data=io.BytesIO(data) if method == "PUT" else None,
                 headers=signed,
-                timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
-                allow_redirects=False,
-                ssl=True if self._tls is None else self._tls,
-            ) as response:
-                status, tag = response.status, response.headers.get("ETag", "")
-                answer = await beginning(response.content, most)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise self._failed(why(error)) from None
+                timeout=_TIMEOUT,
+                most=most,
+                data=data if method == "PUT" else None,
+                tls=self._tls,
+            )
+        except UnansweredError as error:
+            raise self._failed(str(error)) from None
         # The word alone: an answer may quote what was sent.
         found = _CODE.search(answer[:_LARGEST_ANSWER]) if status >= 300 else None
         code = f" {found[1].decode()}" if found else ""
