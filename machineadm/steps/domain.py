@@ -7,12 +7,13 @@ from typing import ClassVar, Final, NamedTuple
 import msgspec
 
 from machineadm.actions.files import PlannedFile, WriteFiles
-from machineadm.actions.perform import perform, services_of
+from machineadm.actions.perform import perform
+from machineadm.actions.running import have_run, to_run
 from machineadm.api.v1alpha1.domain import DomainJoin
 from machineadm.config.concerns.domain import keytab_of
 from machineadm.config.machine_paths import KRB5, KRB5_CONF, SSSD
 from machineadm.errors import HostError, StepError
-from machineadm.host.effects import Effect, EnableUnit, MakeDirectory, RunProgram
+from machineadm.host.effects import MakeDirectory, RunProgram
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Step, Work, digest_of
 from machineadm.redaction import Secret
@@ -231,12 +232,7 @@ class RunSssd(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self, host: Host) -> Work:
         """See `Step.check`."""
-        services = services_of(host)
-        effects: list[Effect] = []
-        if not services.enabled(_UNIT):
-            effects.append(EnableUnit(unit=_UNIT))
-        if not services.active(_UNIT):
-            effects.append(RunProgram(title="systemctl", argv=("systemctl", "start", _UNIT)))
+        effects = to_run(_UNIT, host)
         return Work(
             effects=tuple(effects), summary=f"starts {_UNIT}" if effects else f"{_UNIT} runs"
         )
@@ -247,17 +243,12 @@ class RunSssd(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StepError: It does not run.
         """
-        services = services_of(host)
-        perform([one for one in work.effects if isinstance(one, EnableUnit)], host)
-        if any(isinstance(one, RunProgram) for one in work.effects):
-            services.restart(_UNIT)
-            # systemd calls a unit started that ends a moment later.
-            if not services.active(_UNIT):
-                raise StepError(
-                    "MA3659",
-                    f"{self.name}: {_UNIT} was started, and does not run",
-                    hint=f"`journalctl -u {_UNIT}` and `sssctl config-check` say why",
-                )
+        if not have_run(_UNIT, work.effects, host):
+            raise StepError(
+                "MA3659",
+                f"{self.name}: {_UNIT} was started, and does not run",
+                hint=f"`journalctl -u {_UNIT}` and `sssctl config-check` say why",
+            )
         return Outcome(change=work.change, message=work.summary)
 
 

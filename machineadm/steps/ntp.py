@@ -8,13 +8,14 @@ import msgspec
 
 from machineadm.actions.files import PlannedFile, WriteFiles
 from machineadm.actions.perform import perform, services_of
+from machineadm.actions.running import have_run, to_run
 from machineadm.actions.waits import is_met
 from machineadm.api.formats import seconds
 from machineadm.api.v1alpha1.linux import LinuxConfiguration
 from machineadm.api.v1alpha1.ntp import Ntp
 from machineadm.config.machine_paths import CHRONY, TIMESYNCD, UNITS
 from machineadm.errors import StepError
-from machineadm.host.effects import DisableUnit, Effect, EnableUnit, RunProgram, WaitFor
+from machineadm.host.effects import DisableUnit, Effect, RunProgram, WaitFor
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Step, Work, digest_of
 
@@ -122,14 +123,9 @@ class RunService(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StepError: No time service is installed.
         """
-        unit, services = _service(host), services_of(host)
-        effects: list[Effect] = []
-        if not services.enabled(unit):
-            effects.append(EnableUnit(unit=unit))
-        if not services.active(unit):
-            effects.append(RunProgram(title="systemctl", argv=("systemctl", "start", unit)))
-        summary = f"{'starts' if effects else 'it is'} {unit}"
-        return Work(effects=tuple(effects), summary=summary)
+        unit = _service(host)
+        effects = to_run(unit, host)
+        return Work(effects=tuple(effects), summary=f"starts {unit}" if effects else f"{unit} runs")
 
     def apply(self, host: Host, work: Work) -> Outcome:
         """See `Step.apply`.
@@ -137,19 +133,13 @@ class RunService(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             StepError: It does not run.
         """
-        perform([one for one in work.effects if isinstance(one, EnableUnit)], host)
-        if any(isinstance(one, RunProgram) for one in work.effects):
-            unit, services = _service(host), services_of(host)
-            # Not start: restart does the same to a unit that does not run, and the port needs no
-            # second word.
-            services.restart(unit)
-            # systemctl succeeds where a condition of the unit has it skipped.
-            if not services.active(unit):
-                raise StepError(
-                    "MA3543",
-                    f"{self.name}: {unit} was started, and does not run",
-                    hint=f"systemctl status {unit}; in a container the clock is the host's: leave `ntp` out",
-                )
+        unit = _service(host)
+        if not have_run(unit, work.effects, host):
+            raise StepError(
+                "MA3543",
+                f"{self.name}: {unit} was started, and does not run",
+                hint=f"systemctl status {unit}; in a container the clock is the host's: leave `ntp` out",
+            )
         return Outcome(change=work.change, message=work.summary)
 
 

@@ -132,16 +132,7 @@ class Web:
             AbsentError: There is nothing at the URL.
             CallError: It cannot be reached, refuses, or breaks off.
         """
-        with closing(self.ask(method, url, data, **how)) as answer:
-            wanted = answer.headers.get("Content-Length", "")
-            try:
-                found = answer.read(most)
-            except (OSError, http.client.HTTPException) as error:
-                raise CallError(f"{shown(url)} broke off") from error
-        # A sized answer that ends early ends without an error.
-        if wanted.isdecimal() and len(found) < min(int(wanted[:18]), most):
-            raise CallError(f"{shown(url)} broke off after {len(found)} of {wanted} bytes")
-        return found
+        return b"".join(_pieces(self.ask(method, url, data, **how), url, most))
 
     def pieces(self, url: str, *, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
         """Yield the data at a URL, in pieces.
@@ -149,18 +140,27 @@ class Web:
         Raises:
             CallError: It is not there, or broke off.
         """
-        with closing(self.ask("GET", url, headers=headers)) as answer:
-            wanted = answer.headers.get("Content-Length", "")
-            came = 0
-            try:
-                while piece := answer.read(PIECE):
-                    came += len(piece)
-                    yield piece
-            except (OSError, http.client.HTTPException) as error:
-                raise CallError(f"{shown(url)} broke off after {came} bytes") from error
-            # A sized answer that ends early ends without an error.
-            if wanted.isdecimal() and came != int(wanted[:18]):
-                raise CallError(f"{shown(url)} broke off after {came} of {wanted} bytes")
+        yield from _pieces(self.ask("GET", url, headers=headers), url)
+
+
+def _pieces(answer: http.client.HTTPResponse, url: str, most: int | None = None) -> Iterator[bytes]:
+    """Read an answer to its end, or as many bytes of it, and close it.
+
+    Raises:
+        CallError: It broke off.
+    """
+    with closing(answer):
+        wanted = answer.headers.get("Content-Length", "")
+        came = 0
+        try:
+            while piece := answer.read(PIECE if most is None else min(PIECE, most - came)):
+                came += len(piece)
+                yield piece
+        except (OSError, http.client.HTTPException) as error:
+            raise CallError(f"{shown(url)} broke off after {came} bytes") from error
+        # A sized answer that ends early ends without an error.
+        if wanted.isdecimal() and came != most and came != int(wanted[:18]):
+            raise CallError(f"{shown(url)} broke off after {came} of {wanted} bytes")
 
 
 def require_url(url: object, *, plain: bool = False) -> None:

@@ -10,13 +10,14 @@ import msgspec
 from machineadm.actions.files import READABLE_BY_OTHERS, PlannedFile, WriteFiles
 from machineadm.actions.kubeadm_images import kubeadm_images
 from machineadm.actions.perform import perform, services_of
+from machineadm.actions.running import to_run
 from machineadm.actions.waits import is_met, wait_for
 from machineadm.api.v1alpha1.containerd import Containerd
 from machineadm.config.concerns.containerd import inline_registries
 from machineadm.config.machine_paths import CONTAINERD, CONTAINERD_BASE
 from machineadm.config.rules.toml import read_toml
 from machineadm.errors import StepError
-from machineadm.host.effects import Effect, EnableUnit, RunProgram, WaitFor
+from machineadm.host.effects import RunProgram, WaitFor
 from machineadm.host.ports import Host
 from machineadm.plan.model import FollowUp, Outcome, Owned, Phase, Work, digest_of
 from machineadm.semver import Semver
@@ -200,13 +201,7 @@ class UseRuntime(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self, host: Host) -> Work:
         """See `Step.check`."""
-        services = services_of(host)
-        effects: list[Effect] = []
-        if not services.enabled(UNIT):
-            effects.append(EnableUnit(unit=UNIT))
-        # A follow-up restarts only what changed; one that somebody has stopped has not changed.
-        if not services.active(UNIT):
-            effects.append(RunProgram(title="systemctl", argv=("systemctl", "start", UNIT)))
+        effects = to_run(UNIT, host)
         wait = WaitFor(
             condition=f"runtime {self.socket}",
             budget=_BUDGET,
