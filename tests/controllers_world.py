@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,7 +11,9 @@ from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 
+import aiohttp
 import msgspec
+from yarl import URL
 
 from machineadm.api.v1alpha1.agent_source import AgentSource
 from machineadm.controllers.bootstrap.act import Actor, Limits, ReportTo
@@ -333,3 +336,13 @@ def configuration_in(user_data: bytes, kind: str = "MachineConfiguration") -> An
         if kind.encode() in data:
             return msgspec.json.decode(data)
     raise AssertionError(f"no {kind} in the user data")
+
+
+async def asked(method: str, url: str, data: bytes | None = None) -> tuple[int, bytes]:
+    """Ask as a machine does: with the URL alone."""
+    body = None if data is None else io.BytesIO(data)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, URL(url, encoded=True), data=body) as answer,
+    ):
+        return answer.status, await answer.read()

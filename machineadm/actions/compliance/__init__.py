@@ -62,7 +62,9 @@ def _one(control: Control, machine: Machine, exceptions: Mapping[str, str]) -> J
         answer = Answer("unknown", "", f"{error.code} {error.message}")
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         # A file of another form than its program takes, or a path that is none.
-        answer = Answer("unknown", "", f"what it is about cannot be read ({type(error).__name__})")
+        answer = Answer(
+            "unknown", "", f"the file that it judges cannot be read ({type(error).__name__})"
+        )
     if answer.state in ("fails", "unknown") and control.id in exceptions:
         answer = Answer("excepted", answer.where, exceptions[control.id])
     return Judged(control=control, state=answer.state, where=answer.where, found=answer.found)

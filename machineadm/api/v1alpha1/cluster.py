@@ -232,7 +232,7 @@ class ClusterCertificates(ApiStruct, frozen=True, kw_only=True):
     key_algorithm: (
         Literal["RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"] | None
     ) = None
-    """Type of the keys that kubeadm creates, and of the authorities that the manager does. Default
+    """Type of the keys that kubeadm creates, and of the authorities that the manager creates. Default
     `RSA-2048`. Kubernetes 1.31 or later; `ECDSA-P384`: 1.34 or later."""
 
     validity: Duration | None = None

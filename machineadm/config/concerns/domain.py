@@ -80,7 +80,9 @@ def _options_are_others(join: DomainJoin, _context: Context) -> Iterator[Finding
         secret = next((one for one in _SECRET if one.startswith(name)), "")
         if not _NAME.fullmatch(name):
             yield finding(
-                "MA1323", path, "a name has small letters and dashes, and none of these in front"
+                "MA1323",
+                path,
+                "an option's name has lowercase letters and dashes, and starts with a letter",
             )
         elif secret:
             yield finding(

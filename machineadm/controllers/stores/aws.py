@@ -209,7 +209,7 @@ def _json(text: str) -> Credentials:
 def _read(found: Mapping[str, Any]) -> Credentials:
     texts = [found.get(word) for word in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")]
     if not all(isinstance(one, str) and one and one.isprintable() for one in texts):
-        raise _failed("who was asked for credentials gives none")
+        raise _failed("the server that was asked for credentials did not send any")
     key, secret, token, until = map(str, texts)
     return Credentials(key=key, secret=secret, token=token, until=time_of(until).timestamp())
 

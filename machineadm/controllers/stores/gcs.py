@@ -301,7 +301,7 @@ class GcsBucket:
             raise self._refused(f"there is no bucket {self._spec.bucket}")
         read = _decoded(found[0], _List)
         if read is None:
-            raise self._refused("what it lists cannot be read")
+            raise self._refused("its list of objects cannot be read")
         return [one.name for one in read.items]
 
     async def delete(self, path: str) -> None:
@@ -390,7 +390,7 @@ def _token(answer: bytes) -> _Token:
     found = _decoded(answer, _Token)
     # It becomes a header, where a second line would be another one.
     if found is None or not found.access_token or not found.access_token.isprintable():
-        raise _failed("who was asked for a token gives none")
+        raise _failed("the server that was asked for a token did not send one")
     return found
 
 

@@ -265,8 +265,8 @@ class Stores:
         own = given is None or given.secret is None
         if own and spec.endpoint is not None and not is_googles(spec.endpoint):
             message = (
-                f"{kind} {name}: the manager shows its own identity to *.googleapis.com over https alone;"
-                " with another spec.endpoint set spec.credentials.secret"
+                f"{kind} {name}: the manager sends a token of its own only to https://*.googleapis.com;"
+                " for another spec.endpoint set spec.credentials.secret"
             )
             raise StoreError("StoreNotReady", message)
         if self._tokens is None:

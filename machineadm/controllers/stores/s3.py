@@ -60,9 +60,7 @@ class S3Bucket:
         try:
             self._base = _base(spec, signer.region)
         except ValueError:
-            message = (
-                f"{self.named}: spec.endpoint takes no bucket before its host; set forcePathStyle"
-            )
+            message = f"{self.named}: the bucket's name cannot stand in front of the host of spec.endpoint; set spec.forcePathStyle"
             raise StoreError("StoreNotReady", message) from None
 
     @property
@@ -107,7 +105,7 @@ class S3Bucket:
         text = found[0].decode(errors="replace")
         # Any other page has no keys either, and would be taken for a bucket where nothing is left.
         if "<ListBucketResult" not in text or "</ListBucketResult>" not in text:
-            raise self._failed("what it lists cannot be read")
+            raise self._failed("its list of objects cannot be read")
         return [unquote(one) for one in _KEY.findall(text)]
 
     async def delete(self, path: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import io
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -20,12 +19,11 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from yarl import URL
 
 from machineadm.controllers.runtime.serving import served
 from machineadm.controllers.stores.gcs import ServiceAccount, Tokens, is_googles
 from machineadm.controllers.stores.port import StoreError
-from tests.controllers_world import World, configuration_in, world
+from tests.controllers_world import World, asked, configuration_in, world
 from tests.fakes.apiserver import Object
 
 signing = pytest.importorskip("google.cloud.storage._signing", reason="it judges the signatures")
@@ -207,16 +205,6 @@ async def worker(one: World) -> None:
     await one.certificates()
     await one.cluster(initialized=True)
     await one.machine("worker", infrastructureRef=REFERENCE)
-
-
-async def asked(method: str, url: str, data: bytes | None = None) -> tuple[int, bytes]:
-    """Ask as a machine does: with the URL alone."""
-    body = None if data is None else io.BytesIO(data)
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, URL(url, encoded=True), data=body) as answer,
-    ):
-        return answer.status, await answer.read()
 
 
 def test_who_names_another_s_account_with_a_key_of_their_own_gets_nothing_of_it() -> None:

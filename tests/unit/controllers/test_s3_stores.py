@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import io
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
@@ -15,7 +14,6 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
-from yarl import URL
 
 from machineadm.api.infrastructure.v1alpha1.aws import AwsCredentials
 from machineadm.controllers.runtime.resources import S3_STORES
@@ -23,7 +21,7 @@ from machineadm.controllers.runtime.serving import served
 from machineadm.controllers.stores.aws import Identity
 from machineadm.controllers.stores.port import StoreError
 from machineadm.controllers.stores.status import StoreKeeper
-from tests.controllers_world import World, configuration_in, dying, world
+from tests.controllers_world import World, asked, configuration_in, dying, world
 from tests.fakes.apiserver import Object
 from tests.fakes.bucket import BUCKET, REGION, FakeBucket
 
@@ -107,16 +105,6 @@ async def worker(one: World, **spec: Any) -> None:
     await one.certificates()
     await one.cluster(initialized=True)
     await one.machine("worker", **{"infrastructureRef": REFERENCE, **spec})
-
-
-async def asked(method: str, url: str, data: bytes | None = None) -> tuple[int, bytes]:
-    """Ask as a machine does: with the URL alone."""
-    body = None if data is None else io.BytesIO(data)
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, URL(url, encoded=True), data=body) as answer,
-    ):
-        return answer.status, await answer.read()
 
 
 def test_the_data_has_a_url_for_its_own_configuration_and_nothing_else() -> None:
