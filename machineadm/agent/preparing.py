@@ -305,16 +305,15 @@ def _declare_plugins(spec: MachineConfigurationSpec, providers: Providers) -> No
         providers.require("infrastructure", spec.reporting.plugin.name)
     # Here and not when the file is fetched: a handler that is missing must stop the run before its
     # first change.
-    for file in spec.machine.files:
-        if file.source is not None and file.source.auth_from is not None:
-            providers.require("auth-handler", file.source.auth_from.handler.name)
     linux = spec.machine.linux_configuration
-    for one in linux.archives if linux is not None else ():
-        if one.source.auth_from is not None:
-            providers.require("auth-handler", one.source.auth_from.handler.name)
-    for image in spec.machine.images:
-        if image.archive is not None and image.archive.auth_from is not None:
-            providers.require("auth-handler", image.archive.auth_from.handler.name)
+    fetched = (
+        *(one.source for one in spec.machine.files),
+        *(one.source for one in (linux.archives if linux is not None else ())),
+        *(one.archive for one in spec.machine.images),
+    )
+    for source in fetched:
+        if source is not None and source.auth_from is not None:
+            providers.require("auth-handler", source.auth_from.handler.name)
     for token in _wanted_tokens(spec.machine):
         providers.require("auth-handler", token.handler.name)
 
